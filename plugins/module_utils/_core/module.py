@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only file here that knows AnsibleModule: how a plan becomes the answer of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.railhead.cluster.plugins.module_utils._core.converge import converge
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
+from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
+from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import Plan, Step
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Task(Generic[State]):
+    """What a module does, made from its parameters: how to read, how to plan, and what to return of the state."""
+
+    observe: Callable[[Host], State]
+    plan: Callable[[State], Plan]
+    returns: Callable[[State], Mapping[str, Any]]
+
+
+def run_task(module: AnsibleModule, build: Callable[[Mapping[str, Any]], Task[State]]) -> None:
+    """Converge and exit: C(changed), C(commands), C(diff) and what C(Task.returns) adds."""
+    host = Host()
+    try:
+        task = build(module.params)
+        outcome = converge(host, task.observe, task.plan, module.check_mode)
+    except RailheadError as error:
+        module.fail_json(msg=str(error), changed=bool(host.done), commands=_shown(host.done))
+    else:
+        module.exit_json(
+            changed=outcome.changed,
+            commands=_shown(outcome.planned.steps),
+            diff={"before": dict(outcome.planned.before), "after": dict(outcome.planned.after)},
+            **task.returns(outcome.state),
+        )
+
+
+def run_read(module: AnsibleModule, read: Callable[[Host], Mapping[str, Any]]) -> None:
+    """Exit with what was read; nothing changes."""
+    try:
+        found = read(Host())
+    except RailheadError as error:
+        module.fail_json(msg=str(error))
+    else:
+        module.exit_json(changed=False, **found)
+
+
+def _shown(steps: Sequence[Step]) -> list[list[str]]:
+    return [step.shown for step in steps]
