@@ -12,6 +12,9 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.errors impo
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
 from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import Command, Plan
 
+#: Compressing it is work for one processor; on an emulated one it was seen to take minutes.
+_REBUILD_SECONDS = 1800.0
+
 
 @dataclass(frozen=True)
 class Initramfs:
@@ -42,6 +45,7 @@ def plan_initramfs(have: Initramfs) -> Plan:
     step = Command(
         ("update-initramfs", "-u", "-k", have.release),
         f"rebuild {have.image}, which is older than {', '.join(have.newer)}",
+        deadline=_REBUILD_SECONDS,
     )
     return Plan((step,), {"newer": list(have.newer)}, {"newer": []})
 

@@ -22,8 +22,8 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.steps impor
 
 #: Where the tools lie on the supported distributions; MLNX_OFED and DOCA-OFED bring an iproute2 of their own, last.
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/mellanox/iproute2/sbin"
-#: Seconds after which a program counts as hung. Kernel operations on a card's firmware can take tens of seconds.
-COMMAND_DEADLINE = 120.0
+#: Seconds after which a program that reads counts as hung.
+READ_DEADLINE = 120.0
 #: Held while the state is changed, so that Ansible runs and the boot unit of one host take turns.
 LOCK_FILE = "/run/railhead.lock"
 LOCK_DEADLINE = 120.0
@@ -50,7 +50,7 @@ class Host:
 
     # Programs
 
-    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
+    def run(self, argv: Sequence[str], stdin: str | None = None, deadline: float = READ_DEADLINE) -> Result:
         """Start a program and wait for it. A return code other than 0 is the caller's to judge."""
         environment = {"PATH": SEARCH_PATH, "LC_ALL": "C"}
         try:
@@ -63,14 +63,14 @@ class Host:
                 text=True,
                 errors="replace",
                 env=environment,
-                timeout=COMMAND_DEADLINE,
+                timeout=deadline,
                 check=False,
             )
         except FileNotFoundError as error:
             raise RailheadError(f"Cannot run '{argv[0]}': it is not installed (searched {SEARCH_PATH}).") from error
         except subprocess.TimeoutExpired as error:
             raise CommandError(
-                f"Cannot finish '{' '.join(argv)}': no answer after {COMMAND_DEADLINE:.0f} s; "
+                f"Cannot finish '{' '.join(argv)}': no answer after {deadline:.0f} s; "
                 "look at the kernel log (dmesg) for a driver that hangs."
             ) from error
         return Result(ended.returncode, ended.stdout, ended.stderr)
@@ -207,11 +207,11 @@ class Host:
             ) from error
 
     def _apply_command(self, step: Command) -> None:
-        result = self.run(step.argv)
+        result = self.run(step.argv, deadline=step.deadline)
 
         def succeeds_now() -> bool:
             nonlocal result
-            result = self.run(step.argv)
+            result = self.run(step.argv, deadline=step.deadline)
             return not _is_refusal(result)
 
         if result.rc != 0 and step.patience:

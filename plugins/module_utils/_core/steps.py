@@ -15,6 +15,7 @@ class Command:
 
     C(since) is the first version of iproute2 that knows all words of C(argv), C(advice) what to do; both are looked at
     only after an error. C(patience) is for what the kernel still has to finish by itself: seconds to try again.
+    C(deadline) are the seconds after which the program counts as hung: firmware may take tens of them.
     """
 
     argv: tuple[str, ...]
@@ -22,6 +23,7 @@ class Command:
     since: str = ""
     advice: str = ""
     patience: float = 0.0
+    deadline: float = 120.0
 
     @property
     def shown(self) -> list[str]:

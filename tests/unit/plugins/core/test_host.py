@@ -28,7 +28,7 @@ class ScriptedHost(Host):
         self.answers = list(answers)
         self.started: list[tuple[list[str], str | None]] = []
 
-    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
+    def run(self, argv: Sequence[str], stdin: str | None = None, deadline: float = 0.0) -> Result:
         self.started.append((list(argv), stdin))
         return self.answers.pop(0) if self.answers else Result(0)
 
@@ -47,10 +47,9 @@ def test_a_missing_program_is_named() -> None:
         Host().run(["no-such-tool"])
 
 
-def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_module, "COMMAND_DEADLINE", 0.1)
+def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(CommandError, match="Cannot finish 'sleep 60': no answer"):
-        Host().run(["sleep", "60"])
+        Host().apply([Command(("sleep", "60"), "wait", deadline=0.1)])
 
 
 def test_neighbouring_ip_commands_share_a_process() -> None:
