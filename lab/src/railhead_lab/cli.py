@@ -57,9 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--nodes", type=int, metavar="N", help=f"default: {wish.nodes}")
     sub.add_argument("--memory", type=int, metavar="MIB", help=f"of each node; default: {wish.memory}")
     sub.add_argument("--cpus", type=int, metavar="N", help=f"of each node; default: {wish.cpus}")
-    sub.add_argument(
-        "--ssh-port-base", type=int, metavar="PORT", help="node 1's SSH port; default: free ports"
-    )
+    sub.add_argument("--ssh-port-base", type=int, metavar="PORT", help="node 1's SSH port; default: free ports")
     add("down", _down, "End a lab and remove all of it; images stay.")
     sub = add("status", _status, "Show what is up.")
     sub.add_argument("--json", action="store_true", help="for programs")

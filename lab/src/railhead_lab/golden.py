@@ -50,14 +50,10 @@ def load(spec: NodeSpec, image: Image, version: Version) -> Golden | None:
     facts = folder / "facts.json"
     if not facts.exists():
         return None
-    return Golden(
-        folder / f"{spec.name}.qcow2", tuple(json.loads(facts.read_text(encoding="utf-8"))["netdevs"])
-    )
+    return Golden(folder / f"{spec.name}.qcow2", tuple(json.loads(facts.read_text(encoding="utf-8"))["netdevs"]))
 
 
-def ensure(
-    home: Home, specs: Sequence[NodeSpec], image: Image, version: Version, progress: Progress
-) -> list[Golden]:
+def ensure(home: Home, specs: Sequence[NodeSpec], image: Image, version: Version, progress: Progress) -> list[Golden]:
     """Return a golden node for each spec; boot those that are not there, all at once."""
     with locked(home, f"golden-{image.name}-{image.hash}", progress):
         missing = [spec for spec in specs if load(spec, image, version) is None]
@@ -76,8 +72,7 @@ def _folder(spec: NodeSpec, image: Image, version: Version) -> Path:
 def _make(specs: Sequence[NodeSpec], home: Home, image: Image, version: Version, progress: Progress) -> None:
     ports = hostcheck.free_ports(len(specs))
     booted = [
-        replace(spec, ssh_port=port, label=f"golden-{spec.name}")
-        for spec, port in zip(specs, ports, strict=True)
+        replace(spec, ssh_port=port, label=f"golden-{spec.name}") for spec, port in zip(specs, ports, strict=True)
     ]
     folders = [_folder(spec, image, version).with_suffix(f".{os.getpid()}") for spec in specs]
     machines = [Machine(folder, spec.name) for folder, spec in zip(folders, booted, strict=True)]
@@ -120,9 +115,7 @@ def create_overlay(image: Image, disk: Path) -> None:
 
 def _settle(target: ssh.Target, spec: NodeSpec) -> list[str]:
     """Wait until the node has done booting; return the names of its data ports, in order of their numbers."""
-    state = ssh.call(
-        target, "systemctl is-system-running --wait; systemctl --failed --plain --no-legend", 300
-    )
+    state = ssh.call(target, "systemctl is-system-running --wait; systemctl --failed --plain --no-legend", 300)
     if state.stdout.split()[:1] != ["running"]:
         raise LabError(
             f"Cannot prepare {spec.name}",
@@ -130,9 +123,7 @@ def _settle(target: ssh.Target, spec: NodeSpec) -> list[str]:
             "look at the units named",
         )
     # The interpreter's files in the page cache make the first Ansible task of every restored node faster.
-    links = ssh.check_output(
-        target, "python3 -c 'import apt, json, subprocess, tempfile, zipfile'; ip -j link; sync"
-    )
+    links = ssh.check_output(target, "python3 -c 'import apt, json, subprocess, tempfile, zipfile'; ip -j link; sync")
     return names_by_mac(links, [port.mac for port in spec.ports])
 
 

@@ -137,9 +137,7 @@ def require(facts: HostFacts, need: Need) -> None:
     if fatal:
         raise LabError(
             "Cannot run the lab on this host",
-            "\n  - ".join(["", *(f"{finding.found}\n      -> {finding.advice}" for finding in fatal)]).lstrip(
-                "\n"
-            ),
+            "\n  - ".join(["", *(f"{finding.found}\n      -> {finding.advice}" for finding in fatal)]).lstrip("\n"),
             "set right what is listed; `lab check` shows it again",
         )
 
@@ -203,9 +201,7 @@ def free_ports(count: int) -> list[int]:
 
 def _has_igb() -> bool:
     try:
-        done = subprocess.run(
-            ["qemu-system-x86_64", "-device", "help"], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["qemu-system-x86_64", "-device", "help"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return False
     return '"igb"' in done.stdout
@@ -213,9 +209,7 @@ def _has_igb() -> bool:
 
 def _may_unshare() -> bool:
     try:
-        done = subprocess.run(
-            ["unshare", "--user", "--map-root-user", "true"], capture_output=True, check=False
-        )
+        done = subprocess.run(["unshare", "--user", "--map-root-user", "true"], capture_output=True, check=False)
     except FileNotFoundError:
         return True
     return done.returncode == 0

@@ -103,9 +103,7 @@ def ensure(home: Home, name: str, progress: Progress) -> Image:
                 "name": name,
                 "hash": digest,
                 "kernel": (out / "kernel").read_text(encoding="ascii").strip(),
-                "host_key": " ".join(
-                    (out / "ssh_host_ed25519_key.pub").read_text(encoding="ascii").split()[:2]
-                ),
+                "host_key": " ".join((out / "ssh_host_ed25519_key.pub").read_text(encoding="ascii").split()[:2]),
                 "definition": asdict(definition),
             }
             (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -122,11 +120,10 @@ def _remove(out: Path) -> None:
         run([*prefix, "rm", "-rf", "--", str(out)], attempt=f"Cannot remove {out}")
 
 
-def _build(
-    definition: Definition, files: Mapping[str, bytes], public_key: str, out: Path, progress: Progress
-) -> None:
+def _build(definition: Definition, files: Mapping[str, bytes], public_key: str, out: Path, progress: Progress) -> None:
     root = os.geteuid() == 0
-    base = Path(os.environ.get("TMPDIR", "/var/tmp"))
+    # Not /tmp, which is often in memory; file-hierarchy(7) gives large files this place.
+    base = Path(os.environ.get("TMPDIR", "/var/tmp"))  # noqa: S108
     # Readable by the other users that mmdebstrap's user namespace maps.
     with tempfile.TemporaryDirectory(prefix="railhead-lab-", dir=base) as temporary:
         scratch = Path(temporary)

@@ -70,9 +70,7 @@ class Machine:
                     ) from error
             if self.wait_end(0.05):
                 status = process.wait()
-                raise LabError(
-                    f"Cannot start {self.name}", self.last_words(f"QEMU ended with status {status}")
-                )
+                raise LabError(f"Cannot start {self.name}", self.last_words(f"QEMU ended with status {status}"))
 
     def last_words(self, what: str) -> str:
         """Return `what` with QEMU's own messages and the end of the serial log."""

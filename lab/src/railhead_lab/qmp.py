@@ -45,7 +45,7 @@ class Qmp:
     ) -> None:
         self._socket.close()
 
-    def execute(self, command: str, arguments: JsonObject | None = None, timeout: float = 60.0) -> Any:  # noqa: ANN401  # each command has its own kind of answer
+    def execute(self, command: str, arguments: JsonObject | None = None, timeout: float = 60.0) -> Any:
         """Run one command and return its `return` value; LabError when QEMU refuses it."""
         request: JsonObject = {"execute": command}
         if arguments is not None:

@@ -102,9 +102,7 @@ def wait(target: Target, machine: Machine, deadline: float, not_boot: str = "") 
     trouble = "nothing answered"
     while True:
         if _banner(target.port):
-            done = call(
-                target, f"date -u -s @{time.time():.3f} >/dev/null; cat /proc/sys/kernel/random/boot_id", 60
-            )
+            done = call(target, f"date -u -s @{time.time():.3f} >/dev/null; cat /proc/sys/kernel/random/boot_id", 60)
             if done.returncode == 0 and done.stdout.strip() != not_boot:
                 return done.stdout.strip()
             trouble = done.stderr.strip() or "it has not rebooted"

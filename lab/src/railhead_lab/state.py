@@ -118,9 +118,7 @@ class Place:
             others = sorted(path.parent.name for path in self.home.labs.glob("*/lab.json"))
             hint = f"; up are: {', '.join(others)} (choose with --name)" if others else ""
             option = "" if self.name == "default" else f" --name {self.name}"
-            raise LabError(
-                f"Cannot use the lab {self.name!r}", f"it is not up{hint}", f"run `lab up{option}`"
-            )
+            raise LabError(f"Cannot use the lab {self.name!r}", f"it is not up{hint}", f"run `lab up{option}`")
         return state
 
     def write(self, state: LabState) -> None:
@@ -142,7 +140,5 @@ def from_json(text: str) -> LabState:
         raise LabError(
             "Cannot read lab.json", "another version of the lab wrote it", "run `lab down` with that version"
         )
-    nodes = tuple(
-        NodeState(node["index"], node["ssh_port"], tuple(node["netdevs"])) for node in data.pop("nodes")
-    )
+    nodes = tuple(NodeState(node["index"], node["ssh_port"], tuple(node["netdevs"])) for node in data.pop("nodes"))
     return LabState(**data, nodes=nodes)
