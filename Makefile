@@ -54,6 +54,10 @@ sanity: build ## run ansible-test sanity on the installed artifact
 test-lab: host-packages build ## run the lab's scenarios that belong to `make test`
 	@$(tiers) lab
 
+.PHONY: scenario
+scenario: host-packages build ## run one scenario of the lab: make scenario ONLY=site@debian12
+	@$(tiers) --only $(ONLY) lab
+
 .PHONY: docs docs-check
 docs: build ## write the argument tables of the roles' READMEs
 	@$(bin)/python tools/role_readmes.py

@@ -18,13 +18,14 @@ def main() -> int:
     """Return 0 when nothing failed."""
     parser = argparse.ArgumentParser(prog="tiers", description=__doc__)
     parser.add_argument("--all", action="store_true", help="run every scenario of the lab")
+    parser.add_argument("--only", metavar="NAME@IMAGE", help="run one scenario of the lab")
     parser.add_argument("tier", nargs="+", choices=["unit", "lint", "sanity", "lab"])
     chosen = parser.parse_args()
     runners: dict[str, Callable[[], list[Part]]] = {
         "unit": unit.run,
         "lint": lint.run,
         "sanity": sanity.run,
-        "lab": functools.partial(lab.run, everything=chosen.all),
+        "lab": functools.partial(lab.run, everything=chosen.all, only=chosen.only),
     }
     tiers = [run(name, runners[name]) for name in chosen.tier]
     print()

@@ -31,12 +31,19 @@ class Scenario:
     in_test: bool
     minutes: int
 
+    @property
+    def label(self) -> str:
+        """As `--only` names it."""
+        return f"{self.name}@{self.image}"
 
-def run(*, everything: bool) -> list[Part]:
-    """Run the scenarios of `make test`, or every one; then look whether they left anything behind."""
-    chosen = [row for row in scenarios(SCENARIOS.read_text(encoding="utf-8")) if everything or row.in_test]
+
+def run(*, everything: bool, only: str | None) -> list[Part]:
+    """Run the scenarios of `make test`, every one, or `only` NAME@IMAGE; then look whether they left anything behind."""
+    rows = scenarios(SCENARIOS.read_text(encoding="utf-8"))
+    chosen = [row for row in rows if (row.label == only if only else everything or row.in_test)]
     if not chosen:
-        raise CannotRunError(f"{SCENARIOS.relative_to(ROOT)} lists no scenario to run; add one")
+        known = ", ".join(row.label for row in rows) or "none"
+        raise CannotRunError(f"{SCENARIOS.relative_to(ROOT)} has no such scenario; it has: {known}")
     before = Traces.now()
     parts = [part for scenario in chosen for part in run_scenario(scenario)]
     left = Traces.now() - before
@@ -57,7 +64,12 @@ def run_scenario(scenario: Scenario) -> list[Part]:
     finished = stream(
         [BIN / "molecule", "test", "--scenario-name", scenario.name],
         cwd=ROOT,
-        env={"LAB_IMAGE": scenario.image, "MITOGEN_STRATEGY": str(mitogen_strategy())},
+        env={
+            "LAB_IMAGE": scenario.image,
+            "MITOGEN_STRATEGY": str(mitogen_strategy()),
+            # There is no inventory before create and after destroy.
+            "MOLECULE_ANSIBLE_ARGS_STRICT_MODE": "1",
+        },
         log=RESULTS / "lab" / f"{scenario.name}-{scenario.image}.log",
         limit=scenario.minutes * 60,
     )
