@@ -1,0 +1,123 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading: one C(ip) for each namespace that is concerned, and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
+from ansible_collections.railhead.cluster.plugins.module_utils._link.device import (
+    Device,
+    Devices,
+    carriers,
+    parse_links,
+)
+from ansible_collections.railhead.cluster.plugins.module_utils._link.request import Want
+from ansible_collections.railhead.cluster.plugins.module_utils._netns.namespaces import (
+    HOST_NAMESPACE,
+    Namespaces,
+    observe_names,
+)
+
+#: More ancestors than any chain of ssh, shells, sudo and Python has.
+_MOST_ANCESTORS = 32
+
+
+@dataclass(frozen=True)
+class Links:
+    """The devices of the namespaces that were read, by the name of the namespace ('' is the host's own).
+
+    C(management) are the devices in the host's own namespace that carry the SSH connection of this run.
+    """
+
+    spaces: Mapping[str, Devices] = field(default_factory=dict)
+    namespaces: Namespaces = field(default_factory=Namespaces)
+    management: frozenset[str] = frozenset()
+
+    def of(self, space: str) -> Devices:
+        return self.spaces.get(space, ())
+
+    def named(self, space: str, name: str) -> Device | None:
+        """The device with exactly that name; alternative names do not count."""
+        return next((device for device in self.of(space) if device.name == name), None)
+
+    def locate(self, want: Want) -> tuple[tuple[str, Device], ...]:
+        """Where the device is: in its namespace, else (when that is managed) in the host's own, else in others.
+
+        More than one place is possible only in others. Elsewhere the kind must be the same: a vlan 'eth0' that is
+        wanted in a namespace is not the port 'eth0' of the host.
+        """
+        here = self.named(want.space, want.name)
+        if here is not None or not want.present or want.netns is None:
+            return ((want.space, here),) if here else ()
+        elsewhere = [(space, self.named(space, want.name)) for space in self.spaces if space != want.space]
+        found = tuple((space, device) for space, device in elsewhere if device and _is_meant(device, want))
+        return tuple(place for place in found if place[0] == HOST_NAMESPACE) or found
+
+
+def _is_meant(device: Device, want: Want) -> bool:
+    if want.kind == "veth":
+        return device.kind == "veth" and device.parent == want.peer
+    return want.kind in (None, device.kind)
+
+
+def ip(space: str, *words: str) -> tuple[str, ...]:
+    """An C(ip) command for a namespace."""
+    return ("ip", "-n", space, *words) if space else ("ip", *words)
+
+
+def observe(host: Host, want: Want) -> Links:
+    """The host's own namespace, that of the device and that of its veth peer, as far as they exist.
+
+    The other named ones are read only to find a device that is to come from one of them.
+    """
+    namespaces = observe_names(host)
+    concerned = {HOST_NAMESPACE, want.space, want.peer_space} & {HOST_NAMESPACE, *namespaces.names}
+    links = Links({space: _read(host, space) for space in sorted(concerned)}, namespaces)
+    moved = want.present and want.netns is not None and (want.kind is None or want.netns == HOST_NAMESPACE)
+    if moved and not links.locate(want):
+        others = sorted(set(namespaces.names) - concerned)
+        links = replace(links, spaces={**links.spaces, **{space: _read(host, space) for space in others}})
+    address = None if want.allow_management else ssh_address(host)
+    if address is None:
+        return links
+    return replace(links, management=_management(host, address, links.of(HOST_NAMESPACE)))
+
+
+def _read(host: Host, space: str) -> Devices:
+    return parse_links(host.read_json(ip(space, "-j", "-d", "link", "show")))
+
+
+def ssh_address(host: Host) -> str | None:
+    """The address of this host that the SSH connection of this run came in by; None when there is none.
+
+    sudo and the like drop SSH_CONNECTION, so the environments of the processes above this one are searched.
+    """
+    for process in _ancestry(host):
+        environment = (host.read(f"/proc/{process}/environ") or "").split("\0")
+        for entry in environment:
+            if entry.startswith("SSH_CONNECTION="):
+                fields = entry.partition("=")[2].split()
+                return fields[2] if len(fields) == 4 else None
+    return None
+
+
+def _ancestry(host: Host) -> Iterator[str]:
+    process = "self"
+    for _generation in range(_MOST_ANCESTORS):
+        yield process
+        status = host.read(f"/proc/{process}/status") or ""
+        parent = next((line.split()[1] for line in status.splitlines() if line.startswith("PPid:")), "0")
+        if parent == "0":
+            return
+        process = parent
+
+
+def _management(host: Host, address: str, devices: Devices) -> frozenset[str]:
+    plain, _percent, zone = address.partition("%")
+    if zone:
+        return carriers(devices, [zone])
+    shown = host.read_json(["ip", "-j", "address", "show", "to", plain])
+    return carriers(devices, [entry["ifname"] for entry in shown if entry.get("ifname")])
