@@ -20,8 +20,8 @@ extends_documentation_fragment:
 options:
   files:
     description:
-      - Absolute paths of the configuration files. One that does not exist counts as changed, so that check mode predicts
-        the rebuild for a file that is still to be written.
+      - Absolute paths of the configuration files. One that does not exist counts as changed, so that check mode
+        predicts the rebuild for a file that is still to be written.
     type: list
     elements: str
     required: true

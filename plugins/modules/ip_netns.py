@@ -61,7 +61,9 @@ namespaces:
   sample: [gpu0, gpu1]
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -74,7 +76,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._netns.namespaces
 )
 
 
-def build(params) -> Task[Namespaces]:
+def build(params: Mapping[str, Any]) -> Task[Namespaces]:
     return Task(
         observe=observe_names,
         plan=partial(plan_namespace, name=valid_name(params["name"]), present=params["state"] == "present"),

@@ -56,7 +56,10 @@ path:
 """
 
 import importlib
+import inspect
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -69,11 +72,11 @@ PROGRAMS = {"railhead-rdma": rdma}
 
 
 def source_of(name: str) -> str:
-    spec = importlib.import_module(name).__spec__
-    return spec.loader.get_source(name)
+    """Source of a module of this collection, which lies in a ZIP file while Ansible runs this one."""
+    return inspect.getsource(importlib.import_module(name))
 
 
-def build(params) -> Task:
+def build(params: Mapping[str, Any]) -> Task[str | None]:
     path = f"{params['directory']}/{params['name']}"
     content = pack(PROGRAMS[params["name"]].__name__, source_of)
     return Task(

@@ -38,12 +38,12 @@ class Scenario:
 
 
 def run(*, everything: bool, only: str | None) -> list[Part]:
-    """Run the scenarios of `make test`, every one, or `only` NAME@IMAGE; then look whether they left anything behind."""
+    """Run the scenarios of `make test`, every one, or `only` NAME@IMAGE; then look for what they left behind."""
     rows = scenarios(SCENARIOS.read_text(encoding="utf-8"))
     chosen = [row for row in rows if (row.label == only if only else everything or row.in_test)]
     if not chosen:
         known = ", ".join(row.label for row in rows) or "none"
-        raise CannotRunError(f"{SCENARIOS.relative_to(ROOT)} has no such scenario; it has: {known}")
+        raise CannotRunError(f"{SCENARIOS.relative_to(ROOT)} lists no scenario to run; it has: {known}")
     before = Traces.now()
     parts = [part for scenario in chosen for part in run_scenario(scenario)]
     left = Traces.now() - before

@@ -36,7 +36,7 @@ class ReplayHost(Host):
         self.kernel = kernel or {}
         self.files: dict[str, Any] = {"/proc/1/ns/net": {"identity": HOST_NAMESPACE[1]}, **(files or {})}
 
-    def run(self, argv: Sequence[str], stdin: str | None = None, deadline: float = 0.0) -> Result:
+    def run(self, argv: Sequence[str], stdin: str | None = None, **_deadline: float) -> Result:
         assert self.runs, f"started after the recording ended: {list(argv)}"
         recorded = self.runs.pop(0)
         assert list(argv) == recorded["argv"]

@@ -43,7 +43,7 @@ def test_each_action_in_the_log_of_molecule_counts_once() -> None:
 def test_no_scenario_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab, "scenarios", lambda _text: [lab.Scenario("netns", "debian13", in_test=False, minutes=1)])
     with pytest.raises(CannotRunError, match="no scenario"):
-        lab.run(everything=False)
+        lab.run(everything=False, only=None)
 
 
 def test_what_the_scenarios_leave_behind_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_what_the_scenarios_leave_behind_is_a_failure(monkeypatch: pytest.Monkey
     monkeypatch.setattr(lab, "scenarios", lambda _text: [lab.Scenario("netns", "debian13", in_test=True, minutes=1)])
     monkeypatch.setattr(lab, "run_scenario", lambda _scenario: [Part("create", "passed")])
     monkeypatch.setattr(lab.Traces, "now", lambda: next(looks))
-    assert lab.run(everything=False)[-1] == Part("nothing is left behind", "failed")
+    assert lab.run(everything=False, only=None)[-1] == Part("nothing is left behind", "failed")
 
 
 def test_a_tier_without_parts_has_failed() -> None:

@@ -28,7 +28,7 @@ class ScriptedHost(Host):
         self.answers = list(answers)
         self.started: list[tuple[list[str], str | None]] = []
 
-    def run(self, argv: Sequence[str], stdin: str | None = None, deadline: float = 0.0) -> Result:
+    def run(self, argv: Sequence[str], stdin: str | None = None, **_deadline: float) -> Result:
         self.started.append((list(argv), stdin))
         return self.answers.pop(0) if self.answers else Result(0)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every module against its recordings (recordings/MODULE.yml): exact programs in order, exact answer.
 
-A recording is {name, params, check?, files?, kernel?, runs?, result}. In C(result) each key must be in the answer with that
-value; C(msg) is a list of words that must all be in the message, and means that the module fails.
+A recording is {name, params, check?, files?, kernel?, runs?, result}. In C(result) each key must be in the answer with
+that value; C(msg) is a list of words that must all be in the message, and means that the module fails.
 """
 
 from __future__ import annotations
