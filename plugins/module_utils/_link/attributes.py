@@ -202,8 +202,11 @@ KINDS: Mapping[str, Kind] = {
 
 
 def argument_spec(attributes: tuple[Attribute, ...]) -> dict[str, Any]:
-    """The suboptions of one kind."""
-    return {"type": "dict", "options": {attribute.name: dict(attribute.spec) for attribute in attributes}}
+    """The suboptions of one kind. A pkey is a partition, ad_user_port_key a number: none of them is a secret."""
+    return {
+        "type": "dict",
+        "options": {attribute.name: {"no_log": False, **attribute.spec} for attribute in attributes},
+    }
 
 
 def checked(kind: str, given: Mapping[str, Any]) -> dict[str, Value]:
