@@ -52,13 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     plan = verbs.add_parser("plan", help="print the steps that apply would take; exit with 2 if there are any")
     plan.set_defaults(verb=_plan)
     apply = verbs.add_parser("apply", help="take the steps")
+    apply.add_argument("--allow-disruption", action="store_true", help="move devices that are in use too")
     apply.add_argument("--wait", type=float, default=0.0, help="seconds to wait for network and RDMA devices to appear")
     apply.set_defaults(verb=_apply)
     return parser
 
 
 def _plan(options: argparse.Namespace) -> int:
-    outcomes = _converged(Host(), options.directory, 0.0, check_mode=True)
+    outcomes = _converged(Host(), options.directory, 0.0, check_mode=True, allow_disruption=True)
     steps = [step for _path, outcome in outcomes for step in outcome.planned.steps]
     for step in steps:
         print(f"{shlex.join(step.shown)}  # {step.does}")
@@ -66,18 +67,23 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _apply(options: argparse.Namespace) -> int:
-    for path, outcome in _converged(Host(), options.directory, options.wait, check_mode=False):
+    outcomes = _converged(Host(), options.directory, options.wait, False, options.allow_disruption)
+    for path, outcome in outcomes:
         print(f"{path}: {len(outcome.planned.steps)} steps taken")
         for step in outcome.planned.steps:
             print(f"  {shlex.join(step.shown)}")
     return 0
 
 
-def _converged(host: Host, directory: str, wait: float, check_mode: bool) -> Iterator[tuple[str, Outcome[HostState]]]:
+def _converged(
+    host: Host, directory: str, wait: float, check_mode: bool, allow_disruption: bool
+) -> Iterator[tuple[str, Outcome[HostState]]]:
     for path, want in _documents(host, directory):
         _wait_for_hardware(host, want, wait)
+        observe = partial(observe_host, want=want)
+        plan = partial(plan_host, want=want, allow_disruption=allow_disruption)
         try:
-            yield path, converge(host, partial(observe_host, want=want), partial(plan_host, want=want), check_mode)
+            yield path, converge(host, observe, plan, check_mode)
         except RailheadError as error:
             raise RailheadError(f"{path}: {error}") from error
 
