@@ -112,6 +112,11 @@ inside systemctl enable systemd-networkd.service railhead-lab-ports.service ssh.
 inside systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer motd-news.timer \
     systemd-pstore.service getty@tty1.service
+# While a node boots, the lab asks again and again whether its SSH server answers yet. From 9.8 on OpenSSH takes that for
+# an attack, and then refuses Ansible too.
+if inside dpkg --compare-versions "$(inside dpkg-query -W -f '${Version}' openssh-server)" ge 1:9.8; then
+    printf 'PerSourcePenalties no\n' >>"$root/etc/ssh/sshd_config.d/lab.conf"
+fi
 install -d -m 0700 "$root/root/.ssh"
 install -m 0600 "$public_key" "$root/root/.ssh/authorized_keys"
 inside passwd -q -d root
