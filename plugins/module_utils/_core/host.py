@@ -181,13 +181,13 @@ class Host:
                 self._apply_one(group[0])
                 self.done.append(group[0])
 
-    def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Poll a cheap condition that has no event to wait on; False when it did not come true in time."""
+    def wait(self, condition: Callable[[], bool], seconds: float, interval: float = _POLL_INTERVAL) -> bool:
+        """Poll a condition that has no event to wait on; False when it did not come true in time."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(_POLL_INTERVAL)
+            time.sleep(interval)
         return True
 
     def _apply_one(self, step: Step) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
@@ -20,9 +20,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._netns.namespaces
     Namespaces,
     observe_names,
 )
-
-#: More ancestors than any chain of ssh, shells, sudo and Python has.
-_MOST_ANCESTORS = 32
+from ansible_collections.railhead.cluster.plugins.module_utils._node.management import holders, ssh_address
 
 
 @dataclass(frozen=True)
@@ -83,41 +81,8 @@ def observe(host: Host, want: Want) -> Links:
     address = None if want.allow_management else ssh_address(host)
     if address is None:
         return links
-    return replace(links, management=_management(host, address, links.of(HOST_NAMESPACE)))
+    return replace(links, management=carriers(links.of(HOST_NAMESPACE), holders(host, address)))
 
 
 def _read(host: Host, space: str) -> Devices:
     return parse_links(host.read_json(ip(space, "-j", "-d", "link", "show")))
-
-
-def ssh_address(host: Host) -> str | None:
-    """The address of this host that the SSH connection of this run came in by; None when there is none.
-
-    sudo and the like drop SSH_CONNECTION, so the environments of the processes above this one are searched.
-    """
-    for process in _ancestry(host):
-        environment = (host.read(f"/proc/{process}/environ") or "").split("\0")
-        for entry in environment:
-            if entry.startswith("SSH_CONNECTION="):
-                fields = entry.partition("=")[2].split()
-                return fields[2] if len(fields) == 4 else None
-    return None
-
-
-def _ancestry(host: Host) -> Iterator[str]:
-    process = "self"
-    for _generation in range(_MOST_ANCESTORS):
-        yield process
-        status = host.read(f"/proc/{process}/status") or ""
-        parent = next((line.split()[1] for line in status.splitlines() if line.startswith("PPid:")), "0")
-        if parent == "0":
-            return
-        process = parent
-
-
-def _management(host: Host, address: str, devices: Devices) -> frozenset[str]:
-    plain, _percent, zone = address.partition("%")
-    if zone:
-        return carriers(devices, [zone])
-    shown = host.read_json(["ip", "-j", "address", "show", "to", plain])
-    return carriers(devices, [entry["ifname"] for entry in shown if entry.get("ifname")])

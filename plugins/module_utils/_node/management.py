@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
 
 _NET = "/sys/class/net"
+#: A guard against a /proc that changes while it is read; real chains are short.
+_MOST_ANCESTORS = 64
 
 
 @dataclass(frozen=True)
@@ -27,48 +25,48 @@ class Management:
 
 
 def observe_management(host: Host) -> Management:
-    """One process (C(ip -j addr)) when the run came in by SSH, none otherwise."""
-    address = connection_address(_environments(host))
-    if address is None:
-        return Management()
-    netdev = holder_of(address, host.read_json(["ip", "-j", "addr", "show"]))
-    return Management(address, _with_lowers(host, netdev) if netdev else ())
+    """One process when the run came in by SSH, none otherwise."""
+    address = ssh_address(host)
+    return Management() if address is None else Management(address, _with_lowers(host, holders(host, address)))
 
 
-def connection_address(environments: Iterable[str]) -> str | None:
-    """Our address in the first SSH_CONNECTION among environments of processes (NUL between entries).
+def ssh_address(host: Host) -> str | None:
+    """The address of this host that the SSH connection of this run came in by; None when there is none.
 
-    SSH_CONNECTION is "CLIENT PORT SERVER PORT" (ssh(1)).
+    SSH_CONNECTION is "CLIENT PORT SERVER PORT" (ssh(1)). sudo and the like drop it, so the environments of the
+    processes above this one are searched.
     """
-    for environment in environments:
-        match = re.search(r"(?:^|\0)SSH_CONNECTION=\S+ \d+ (\S+) \d+", environment)
-        if match:
-            return match.group(1)
+    for process in _ancestry(host):
+        for entry in (host.read(f"/proc/{process}/environ") or "").split("\0"):
+            if entry.startswith("SSH_CONNECTION="):
+                fields = entry.partition("=")[2].split()
+                return fields[2] if len(fields) == 4 else None
     return None
 
 
-def holder_of(address: str, shown: Iterable[Mapping[str, Any]]) -> str | None:
-    """Name of the device that has an address, from the parsed output of C(ip -j addr show)."""
-    wanted = ipaddress.ip_address(address.partition("%")[0])
-    for device in shown:
-        for entry in device.get("addr_info", ()):
-            if ipaddress.ip_address(entry.get("local", "::")) == wanted:
-                return str(device["ifname"])
-    return None
+def holders(host: Host, address: str) -> tuple[str, ...]:
+    """Network devices with an address. A link-local one names its device itself (C(fe80::1%eth0))."""
+    plain, _percent, zone = address.partition("%")
+    if zone:
+        return (zone,)
+    shown = host.read_json(["ip", "-j", "address", "show", "to", plain])
+    # With a filter, ip prints an empty object for each device that does not match.
+    return tuple(entry["ifname"] for entry in shown if entry.get("ifname"))
 
 
-def _environments(host: Host) -> Iterable[str]:
-    """Environments of this process and of its ancestors: sudo drops SSH_CONNECTION, the SSH session still has it."""
-    pid = str(os.getpid())
-    while pid not in ("0", "1"):
-        yield host.read(f"/proc/{pid}/environ") or ""
-        # /proc/PID/stat: the command name in parentheses may contain anything; then come the state and the parent.
-        fields = (host.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-        pid = fields[1] if len(fields) > 1 else "1"
+def _ancestry(host: Host) -> Iterator[str]:
+    process = "self"
+    for _generation in range(_MOST_ANCESTORS):
+        yield process
+        status = host.read(f"/proc/{process}/status") or ""
+        parent = next((line.split()[1] for line in status.splitlines() if line.startswith("PPid:")), "0")
+        if parent == "0":
+            return
+        process = parent
 
 
-def _with_lowers(host: Host, netdev: str) -> tuple[str, ...]:
-    found = [netdev]
+def _with_lowers(host: Host, netdevs: tuple[str, ...]) -> tuple[str, ...]:
+    found = list(netdevs)
     for name in found:
         links = [entry for entry in host.list_directory(f"{_NET}/{name}") if entry.startswith("lower_")]
         found += [link[len("lower_") :] for link in links if link[len("lower_") :] not in found]

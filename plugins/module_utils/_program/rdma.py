@@ -107,7 +107,8 @@ def _document(path: str, text: str) -> HostWant:
 
 def _wait_for_hardware(host: Host, want: HostWant, seconds: float) -> None:
     """What is still missing in the end is for the planner to say."""
-    host.wait(lambda: not missing_hardware(observe_host(host, want), want), seconds)
+    if seconds:
+        host.wait(lambda: not missing_hardware(observe_host(host, want), want), seconds, interval=1.0)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -187,9 +186,9 @@ def test_a_network_device_that_is_not_there() -> None:
 @pytest.mark.parametrize(("handle", "netdevs"), [(PF, ("pf0",)), ("pci/0000:08:00.1", ())])
 def test_the_management_connection_over_a_device(handle: str, netdevs: tuple[str, ...]) -> None:
     files = {
-        f"/proc/{os.getpid()}/environ": "SSH_CONNECTION=198.51.100.9 4000 198.51.100.1 22\0",
+        "/proc/self/environ": "SSH_CONNECTION=198.51.100.9 4000 198.51.100.1 22\0",
         "/sys/class/net/pf0/device": {"link": "/sys/devices/pci0000:00/0000:08:00.0"},
     }
     shown = [{"ifname": "pf0", "addr_info": [{"local": "198.51.100.1"}]}]
-    runs = [{"argv": ["ip", "-j", "addr", "show"], "stdout": json.dumps(shown)}]
+    runs = [{"argv": ["ip", "-j", "address", "show", "to", "198.51.100.1"], "stdout": json.dumps(shown)}]
     assert on_management(ReplayHost(runs, files), handle) == netdevs

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.railhead.cluster.plugins.module_utils._link.attributes import BOND, KINDS
 from ansible_collections.railhead.cluster.plugins.module_utils._link.bond import bond_changes
-from ansible_collections.railhead.cluster.plugins.module_utils._link.observe import Links, observe, ssh_address
+from ansible_collections.railhead.cluster.plugins.module_utils._link.observe import Links, observe
 from ansible_collections.railhead.cluster.plugins.module_utils._link.plan import plan_link
 from ansible_collections.railhead.cluster.plugins.module_utils._link.request import Want
 from ansible_collections.railhead.cluster.plugins.module_utils._netns.namespaces import Namespace, Namespaces
@@ -146,21 +146,6 @@ ANCESTORS = {
     "/proc/30/status": "Name:\tsudo\nPPid:\t20\n",
     "/proc/20/environ": "SSH_CONNECTION=203.0.113.9 40000 203.0.113.1 22\0USER=admin\0",
 }
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, "203.0.113.1"),
-        ({"/proc/self/environ": "SSH_CONNECTION=203.0.113.9 40000 fe80::1%d2 22\0"}, "fe80::1%d2"),
-        ({"/proc/20/environ": "USER=admin\0", "/proc/20/status": "PPid:\t0\n"}, None),
-        ({"/proc/self/status": None}, None),
-        ({"/proc/20/environ": "SSH_CONNECTION=\0"}, None),
-    ],
-)
-def test_the_address_that_the_connection_came_in_by(changes: dict[str, Any], expected: str | None) -> None:
-    files = {path: content for path, content in {**ANCESTORS, **changes}.items() if content is not None}
-    assert ssh_address(ReplayHost(files=files)) == expected
 
 
 def test_a_link_local_address_names_its_device() -> None:

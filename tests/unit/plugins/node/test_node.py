@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from ansible_collections.railhead.cluster.plugins.module_utils._node.management import (
     Management,
-    connection_address,
-    holder_of,
     observe_management,
+    ssh_address,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._node.observe import parse_os_release, parse_pci_address
 from ansible_collections.railhead.cluster.plugins.module_utils._node.owners import (
@@ -23,57 +21,48 @@ from ansible_collections.railhead.cluster.plugins.module_utils._node.owners impo
 
 from ..replay import ReplayHost
 
-ADDRESSES = [
-    {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]},
-    {"ifname": "bond0.5", "addr_info": [{"family": "inet6", "local": "2001:db8::17"}, {"local": "192.0.2.17"}]},
-]
+ANCESTORS = {
+    "/proc/self/environ": "HOME=/root\0",
+    "/proc/self/status": "Name:\tpython3\nPPid:\t30\n",
+    "/proc/30/environ": "SUDO_USER=admin\0",
+    "/proc/30/status": "Name:\tsudo\nPPid:\t20\n",
+    "/proc/20/environ": "SSH_CONNECTION=203.0.113.9 40000 203.0.113.1 22\0USER=admin\0",
+}
 
 
 @pytest.mark.parametrize(
-    ("environments", "address"),
+    ("changes", "expected"),
     [
-        (["HOME=/root\0SSH_CONNECTION=192.0.2.1 50122 192.0.2.17 22\0TERM=x\0"], "192.0.2.17"),
-        (["SSH_CONNECTION=2001:db8::1 50122 2001:db8::17 22"], "2001:db8::17"),
-        (["HOME=/root", "SUDO_USER=a\0SSH_CONNECTION=192.0.2.1 1 192.0.2.17 22\0"], "192.0.2.17"),
-        (["MY_SSH_CONNECTION=192.0.2.1 1 192.0.2.17 22"], None),
-        ([""], None),
-        ([], None),
+        ({}, "203.0.113.1"),
+        ({"/proc/self/environ": "SSH_CONNECTION=203.0.113.9 40000 fe80::1%d2 22\0"}, "fe80::1%d2"),
+        ({"/proc/20/environ": "USER=admin\0", "/proc/20/status": "PPid:\t0\n"}, None),
+        ({"/proc/self/status": None}, None),
+        ({"/proc/20/environ": "SSH_CONNECTION=\0"}, None),
     ],
 )
-def test_connection_address(environments: list[str], address: str | None) -> None:
-    assert connection_address(environments) == address
+def test_the_address_that_the_connection_came_in_by(changes: dict[str, Any], expected: str | None) -> None:
+    files = {path: content for path, content in {**ANCESTORS, **changes}.items() if content is not None}
+    assert ssh_address(ReplayHost(files=files)) == expected
 
 
-@pytest.mark.parametrize(
-    ("address", "netdev"), [("192.0.2.17", "bond0.5"), ("2001:DB8:0::17", "bond0.5"), ("192.0.2.99", None)]
-)
-def test_holder_of(address: str, netdev: str | None) -> None:
-    assert holder_of(address, ADDRESSES) == netdev
+MANAGED = {
+    **ANCESTORS,
+    "/sys/class/net/bond0.5/lower_bond0": "",
+    "/sys/class/net/bond0/lower_eno1": "",
+    "/sys/class/net/bond0/lower_eno2": "",
+}
+# ip -j address show to ADDRESS of iproute2 6.15.0 prints an empty object for each device that does not match.
+SHOWN = '[{},{"ifname":"bond0.5","addr_info":[{"family":"inet","local":"203.0.113.1","prefixlen":24}]},{}]'
 
 
-def management_host(parent_pid: str) -> ReplayHost:
-    files: dict[str, Any] = {
-        "/sys/class/net/bond0.5/lower_bond0": "",
-        "/sys/class/net/bond0/lower_eno1": "",
-        "/sys/class/net/bond0/lower_eno2": "",
-        "/proc/77/environ": "SSH_CONNECTION=192.0.2.1 50122 192.0.2.17 22\0",
-        "/proc/77/stat": "77 (sshd (odd) name) S 1 77 77 0",
-        "/proc/66/stat": f"66 (sudo) S {parent_pid} 66 66 0",
-    }
-    return ReplayHost([{"argv": ["ip", "-j", "addr", "show"], "stdout": json.dumps(ADDRESSES)}], files)
+def test_management_is_found_through_sudo_and_down_to_the_ports() -> None:
+    host = ReplayHost([{"argv": ["ip", "-j", "address", "show", "to", "203.0.113.1"], "stdout": SHOWN}], MANAGED)
+    assert observe_management(host) == Management("203.0.113.1", ("bond0.5", "bond0", "eno1", "eno2"))
+    assert not host.runs
 
 
-def test_management_is_found_through_sudo_and_down_to_the_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.getpid", lambda: 66)
-    found = observe_management(management_host("77"))
-    assert found == Management("192.0.2.17", ("bond0.5", "bond0", "eno1", "eno2"))
-
-
-def test_no_ssh_means_no_management_and_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.getpid", lambda: 66)
-    host = management_host("1")
-    assert observe_management(host) == Management()
-    assert len(host.runs) == 1
+def test_no_ssh_means_no_management_and_no_process() -> None:
+    assert observe_management(ReplayHost()) == Management()
 
 
 def test_os_release() -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +179,7 @@ def test_what_is_no_port_is_refused(name: str, more: dict[str, Any], words: str)
         observe_port(ReplayHost(files=files), name)
 
 
-SSH = {f"/proc/{os.getpid()}/environ": "SSH_CONNECTION=198.51.100.9 4000 198.51.100.1 22\0"}
+SSH = {"/proc/self/environ": "SSH_CONNECTION=198.51.100.9 4000 198.51.100.1 22\0"}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +195,6 @@ def test_the_management_connection_over_the_port_or_a_vf(
     holder: str, more: dict[str, Any], carries: tuple[str, ...]
 ) -> None:
     addresses = [{"ifname": holder, "addr_info": [{"local": "198.51.100.1", "scope": "global"}]}]
-    addr = {"argv": ["ip", "-j", "addr", "show"], "stdout": json.dumps(addresses)}
+    addr = {"argv": ["ip", "-j", "address", "show", "to", "198.51.100.1"], "stdout": json.dumps(addresses)}
     files = {**BASE, **vf_files(0, "0000:01:10.0"), **SSH, **more}
     assert observe(files, runs=[addr], addresses=addresses).carries == carries
