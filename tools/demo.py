@@ -37,9 +37,7 @@ def main() -> int:
     try:
         summary = demonstrate()
     except (DemoError, subprocess.CalledProcessError) as error:
-        print(
-            f"\nThe demo stopped: {error}\nThe logs are in {shown(OUT)}; the lab still runs: lab ssh --name {LAB} node1"
-        )
+        print(f"\nThe demo stopped: {error}\nThe logs are in {shown(OUT)}. The machines still run: {shell()}")
         return 1
     target = OUT / "summary.json"
     target.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -190,9 +188,8 @@ def print_summary(summary: dict[str, Any], target: Path) -> None:
         print(f"  {run['name']:13} {run['changed']:3} changed  {run['failed']} failed  {run['seconds']:6.0f} s")
     for row in summary["rdma"]:
         announced(row)
-    print(
-        f"\nReport: {shown(target)}. The lab still runs: `lab ssh --name {LAB} node1`; `lab down --name {LAB}` ends it."
-    )
+    print(f"\nReport: {shown(target)}")
+    print(f"The machines still run. A shell on one: {shell()}\nTo end them: .venv/bin/lab down --name {LAB}")
 
 
 def shell() -> str:
