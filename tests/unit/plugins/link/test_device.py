@@ -21,7 +21,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._link.device impo
 )
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ip"
-VERSIONS = ("6.1.0", "6.15.0")
+VERSIONS = ("6.1.0", "6.15.0", "7.3.0")
 
 
 def load(name: str) -> Devices:
