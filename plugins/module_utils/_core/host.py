@@ -9,16 +9,27 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
-from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import Command, MakeDirectory, Step, Write
+from ansible_collections.railhead.cluster.plugins.module_utils._core.ethtool import pci_netdevs, read_feature
+from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import (
+    ADDRESS_OF,
+    NETDEV_OF,
+    Command,
+    MakeDirectory,
+    Step,
+    Wait,
+    Write,
+)
 
 #: Where the tools lie on the supported distributions; MLNX_OFED and DOCA-OFED bring an iproute2 of their own, last.
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/mellanox/iproute2/sbin"
@@ -27,7 +38,10 @@ READ_DEADLINE = 120.0
 #: Held while the state is changed, so that Ansible runs and the boot unit of one host take turns.
 LOCK_FILE = "/run/railhead.lock"
 LOCK_DEADLINE = 120.0
+#: Seconds that a driver gets to make the network device of a function that it was bound to.
+NETDEV_DEADLINE = 60.0
 _POLL_INTERVAL = 0.05
+_NOT_INSTALLED = f"Cannot run '{{}}': it is not installed (searched {SEARCH_PATH})."
 
 
 @dataclass(frozen=True)
@@ -67,13 +81,16 @@ class Host:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise RailheadError(f"Cannot run '{argv[0]}': it is not installed (searched {SEARCH_PATH}).") from error
+            raise RailheadError(_NOT_INSTALLED.format(argv[0])) from error
         except subprocess.TimeoutExpired as error:
             raise CommandError(
                 f"Cannot finish '{' '.join(argv)}': no answer after {deadline:.0f} s; "
                 "look at the kernel log (dmesg) for a driver that hangs."
             ) from error
         return Result(ended.returncode, ended.stdout, ended.stderr)
+
+    def is_installed(self, program: str) -> bool:
+        return shutil.which(program, path=SEARCH_PATH) is not None
 
     def read_output(self, argv: Sequence[str]) -> str:
         """Standard output of a program that only reads; an error is an error of ours."""
@@ -151,6 +168,24 @@ class Host:
         """Canonical path with all links followed (sysfs shows the PCI tree this way)."""
         return os.path.realpath(path)
 
+    def pci_netdevs(self, namespace: str) -> dict[str, str]:
+        """Network devices by PCI address in the namespace that a file such as /run/netns/NAME opens.
+
+        A thread enters it and asks there, so that no process is started however many namespaces there are.
+        """
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            found = thread.submit(pci_netdevs, namespace)
+        try:
+            return found.result()
+        except OSError as error:
+            raise RailheadError(
+                f"Cannot look into the network namespace {namespace}: {error.strerror}; run as root (become: true)."
+            ) from error
+
+    def read_feature(self, netdev: str, feature: str) -> bool | None:
+        """A feature of C(ethtool -k), such as hw-tc-offload; None when it cannot be switched, or there is none."""
+        return read_feature(netdev, feature)
+
     # Changes
 
     @contextmanager
@@ -173,7 +208,14 @@ class Host:
             os.close(lock)
 
     def apply(self, steps: Iterable[Step]) -> None:
-        """Apply steps in order and stop at the first error. Neighbouring C(ip) commands share one process."""
+        """Apply steps in order and stop at the first error. Neighbouring C(ip) commands share one process.
+
+        Nothing is begun when a program is missing that a later step needs.
+        """
+        steps = tuple(steps)
+        for program in dict.fromkeys(step.argv[0] for step in steps if isinstance(step, Command)):
+            if not self.is_installed(program):
+                raise RailheadError(_NOT_INSTALLED.format(program))
         for group in _batches(steps):
             if len(group) > 1:
                 self._apply_batch([step for step in group if isinstance(step, Command)])
@@ -192,15 +234,18 @@ class Host:
 
     def _apply_one(self, step: Step) -> None:
         if isinstance(step, Command):
-            self._apply_command(step)
+            self._apply_command(replace(step, argv=self._with_netdevs(step.argv)))
+            return
+        if isinstance(step, Wait):
+            self._await(step)
             return
         try:
             if isinstance(step, Write):
-                self.write(step.path, step.value)
+                self.write(step.path, self._with_address(step.value))
             elif isinstance(step, MakeDirectory):
                 self.make_directory(step.path)
             else:
-                self.install(step.path, step.content)
+                self.install(step.path, step.content, step.mode)
         except OSError as error:
             raise CommandError(
                 f"Cannot {step.does}: '{' '.join(step.shown)}' answered: {error.strerror} (errno {error.errno})"
@@ -219,6 +264,44 @@ class Host:
         if _is_refusal(result):
             raise CommandError(self._refusal(step, result))
 
+    def _await(self, step: Wait) -> None:
+        def outstanding() -> list[str]:
+            return [path for path in step.paths if not self._says(path, step.pattern)]
+
+        if self.wait(lambda: not outstanding(), step.seconds):
+            return
+        left = outstanding()
+        path = left[0]
+        found = self.read(path) if step.pattern else None
+        raise CommandError(
+            f"Cannot {step.does}: after {step.seconds:.0f} s {path} "
+            + ("is not there" if found is None else f"says {found!r}")
+            + (f", nor are {len(left) - 1} more" if len(left) > 1 else "")
+            + (f". {step.advice}" if step.advice else ".")
+        )
+
+    def _says(self, path: str, pattern: str) -> bool:
+        if not pattern:
+            return self.identity(path) is not None
+        return re.fullmatch(pattern, self.read(path) or "") is not None
+
+    def _with_netdevs(self, argv: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self._netdev(word) if word.startswith(NETDEV_OF) else word for word in argv)
+
+    def _with_address(self, value: str) -> str:
+        if not value.startswith(ADDRESS_OF):
+            return value
+        return os.path.basename(self.resolve(value[len(ADDRESS_OF) :]))
+
+    def _netdev(self, word: str) -> str:
+        directory = word[len(NETDEV_OF) :]
+        if not self.wait(lambda: bool(self.list_directory(f"{directory}/net")), NETDEV_DEADLINE):
+            raise CommandError(
+                f"Cannot find the network device of {directory}: there is none after {NETDEV_DEADLINE:.0f} s; look at"
+                " the kernel log (dmesg) for what its driver says."
+            )
+        return self.list_directory(f"{directory}/net")[0]
+
     def write(self, path: str, value: str) -> None:
         """One write(2): the kernel takes one record a call in its control files."""
         descriptor = os.open(path, os.O_WRONLY)
@@ -230,11 +313,12 @@ class Host:
     def make_directory(self, path: str) -> None:
         os.mkdir(path, 0o755)
 
-    def install(self, path: str, content: bytes) -> None:
+    def install(self, path: str, content: bytes, mode: int = 0o755) -> None:
         """Write beside the place and rename: whoever runs the file sees the old one or the new one."""
         beside = f"{path}.new"
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -242,7 +326,9 @@ class Host:
 
     def _apply_batch(self, steps: Sequence[Command]) -> None:
         options, _words = _split_ip(steps[0].argv)
-        lines = "".join(" ".join(_quote(word) for word in _split_ip(step.argv)[1]) + "\n" for step in steps)
+        lines = "".join(
+            " ".join(_quote(word) for word in _split_ip(self._with_netdevs(step.argv))[1]) + "\n" for step in steps
+        )
         result = self.run(["ip", *options, "-batch", "-"], stdin=lines)
         if result.rc == 0:
             self.done.extend(steps)

@@ -55,7 +55,7 @@ class Want:
 
 def want_from(params: Mapping[str, Any]) -> Want:
     """The request in the parameters of the module; the first mistake in them is an error."""
-    kind, name = params["kind"], _device_name("name", params["name"])
+    kind, name = params["kind"], valid_netdev_name("name", params["name"])
     _only_own_suboptions(params, kind)
     veth = params.get("veth") or {}
     values = checked(kind, params.get(kind) or {}) if kind in KINDS else {}
@@ -81,15 +81,15 @@ def want_from(params: Mapping[str, Any]) -> Want:
         name=name,
         present=params["state"] == "present",
         kind=kind,
-        parent=_optional(params, "parent", _device_name),
+        parent=_optional(params, "parent", valid_netdev_name),
         up=None if params["admin_state"] is None else params["admin_state"] == "up",
-        mtu=_optional(params, "mtu", _mtu),
+        mtu=_optional(params, "mtu", valid_mtu),
         address=_optional(params, "address", _address),
-        altnames=_altnames(name, params["altnames"] or ()),
-        master=_optional(params, "master", lambda option, value: _device_name(option, value) if value else ""),
+        altnames=valid_altnames(name, params["altnames"] or ()),
+        master=_optional(params, "master", lambda option, value: valid_netdev_name(option, value) if value else ""),
         netns=_optional(params, "netns", lambda _option, value: valid_name(value) if value else ""),
         data=values,
-        peer=_optional(veth, "peer", lambda _option, value: _device_name("veth.peer", value)),
+        peer=_optional(veth, "peer", lambda _option, value: valid_netdev_name("veth.peer", value)),
         peer_netns=_optional(veth, "peer_netns", lambda _option, value: valid_name(value) if value else ""),
         allow_disruption=params["allow_disruption"],
         allow_recreate=params["allow_recreate"],
@@ -115,7 +115,7 @@ def _only_own_suboptions(params: Mapping[str, Any], kind: str | None) -> None:
             )
 
 
-def _device_name(option: str, name: str) -> str:
+def valid_netdev_name(option: str, name: str) -> str:
     if not re.fullmatch(r"[^\s/:%\"#-][^\s/:%\"#]{0,14}", name) or name in (".", ".."):
         raise RailheadError(
             f"Cannot use {name!r} for {option}: the name of a network device is one word of 1 to 15 characters, "
@@ -124,7 +124,7 @@ def _device_name(option: str, name: str) -> str:
     return name
 
 
-def _altnames(name: str, altnames: Any) -> tuple[str, ...]:
+def valid_altnames(name: str, altnames: Any) -> tuple[str, ...]:
     for altname in altnames:
         if not re.fullmatch(r"[^\s/:%\"#-][^\s/:%\"#]{0,126}", altname) or altname in (".", "..", name):
             raise RailheadError(
@@ -134,9 +134,9 @@ def _altnames(name: str, altnames: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(altnames))
 
 
-def _mtu(_option: str, value: int) -> int:
+def valid_mtu(option: str, value: int) -> int:
     if value not in _MTU:
-        raise RailheadError(f"Cannot use {value} for mtu: give a number from {_MTU.start} to {_MTU.stop - 1}.")
+        raise RailheadError(f"Cannot use {value} for {option}: give a number from {_MTU.start} to {_MTU.stop - 1}.")
     return value
 
 

@@ -62,22 +62,60 @@ class Port:
         return len(self.vfs) == self.count
 
 
+class Readings:
+    """What programs tell of all ports together, each asked when it is first needed, and once."""
+
+    def __init__(self, host: Host, shown: Iterable[Mapping[str, Any]] | None = None) -> None:
+        """C(shown) is C(ip -j -d address show) of all devices, where that was read already."""
+        self._host = host
+        self._shown = None if shown is None else {str(device["ifname"]): device for device in shown}
+        self._addresses: dict[str, tuple[str, ...]] | None = None
+        self._contexts: dict[str, int] | None = None
+
+    def link(self, netdev: str) -> Mapping[str, Any]:
+        if self._shown is not None:
+            return self._shown.get(netdev, {})
+        found: Mapping[str, Any] = self._host.read_json(["ip", "-j", "link", "show", "dev", netdev])[0]
+        return found
+
+    def addresses(self, netdev: str) -> tuple[str, ...]:
+        """Those that someone gave to a device that is up."""
+        if self._addresses is None:
+            known = self._shown
+            shown = self._host.read_json(["ip", "-j", "addr", "show"]) if known is None else known.values()
+            self._addresses = {str(device["ifname"]): _lasting(device) for device in shown}
+        return self._addresses.get(netdev, ())
+
+    def contexts(self, device: str) -> int:
+        """How many processes have an RDMA device open."""
+        if self._contexts is None:
+            self._contexts = parse_contexts(self._host.read_json(["rdma", "-j", "resource", "show"]))
+        return self._contexts.get(device, 0)
+
+
 def observe_port(host: Host, name: str) -> Port:
     """The port with that name: a network device, a PCI address, or a netdevsim device."""
-    directory = _directory(host, name)
+    return read_port(host, name, Readings(host))
+
+
+def read_port(
+    host: Host, name: str, readings: Readings, management: Management | None = None, has_sriov: bool = True
+) -> Port:
+    """As observe_port, with what was already read for other ports too. Without C(has_sriov) the port may have none."""
+    directory = directory_of(host, name)
     count = host.read(f"{directory}/sriov_numvfs")
-    if count is None:
+    if count is None and has_sriov:
         raise RailheadError(
             f"Cannot manage the VFs of {name}: {directory} has no sriov_numvfs, so its driver or its firmware has no"
             " SR-IOV; enable that in the firmware (SRIOV_EN and NUM_OF_VFS) and in the BIOS, and see that the driver of"
             " the physical function is bound."
         )
-    representors = _representors(host, directory)
+    representors = representors_of(host, directory)
     netdev = _netdev(host, name, directory, representors)
-    shown = host.read_json(["ip", "-j", "link", "show", "dev", netdev])[0] if netdev else {}
+    shown = readings.link(netdev) if netdev else {}
     is_pci = "/pci/" in directory
-    slots = _slots(host, directory) if is_pci else dict.fromkeys(range(int(count)), "")
-    users = _Users(host, bool(slots), representors)
+    slots = _slots(host, directory) if is_pci else dict.fromkeys(range(int(count or 0)), "")
+    users = _Users(host, readings, representors)
     attributes = parse_vfs(shown.get("vfinfo_list", ()))
     vfs = tuple(
         _vf(host, index, path, attributes.get(index, Attributes()), users) for index, path in sorted(slots.items())
@@ -89,12 +127,12 @@ def observe_port(host: Host, name: str) -> Port:
         netdev,
         str(shown.get("link_type", "ether")),
         str(shown.get("permaddr") or shown.get("address", "")),
-        int(count),
+        int(count or 0),
         int(total) if total else None,
         None if autoprobe is None else autoprobe == "1",
         is_pci,
         vfs,
-        _carries(host, directory, vfs, observe_management(host)),
+        _carries(host, directory, vfs, management or observe_management(host)),
     )
 
 
@@ -130,7 +168,7 @@ def _attributes(vf: Mapping[str, Any]) -> Attributes:
     )
 
 
-def _directory(host: Host, name: str) -> str:
+def directory_of(host: Host, name: str) -> str:
     """/sys/bus/BUS/devices/DEVICE, by whichever name it was given."""
     for directory in (f"/sys/bus/pci/devices/{name}", f"/sys/bus/netdevsim/devices/{name}"):
         if host.is_directory(directory):
@@ -162,7 +200,7 @@ def _netdev(host: Host, name: str, directory: str, representors: Mapping[str, in
     return found[0]
 
 
-def _representors(host: Host, directory: str) -> dict[str, int]:
+def representors_of(host: Host, directory: str) -> dict[str, int]:
     """Index of the VF by network device, of the representors that belong to the port."""
     names = {netdev: host.read(f"{_NET}/{netdev}/phys_port_name") for netdev in host.list_directory(f"{directory}/net")}
     matches = {netdev: _REPRESENTOR.fullmatch(name or "") for netdev, name in names.items()}
@@ -186,21 +224,19 @@ def _slots(host: Host, directory: str) -> dict[int, str]:
 
 
 class _Users:
-    """What all VFs together are asked about once: addresses, RDMA contexts, representors."""
+    """Who uses a VF: the devices on top of it and of its representor, addresses, RDMA contexts."""
 
-    def __init__(self, host: Host, needed: bool, representors: Mapping[str, int]) -> None:
+    def __init__(self, host: Host, readings: Readings, representors: Mapping[str, int]) -> None:
         self._host = host
-        self._representors = representors
-        self._contexts: dict[str, int] | None = None
-        shown = host.read_json(["ip", "-j", "addr", "show"]) if needed else []
-        self._addresses = {str(device["ifname"]): _lasting(device) for device in shown}
+        self._readings = readings
+        self._representors = {index: netdev for netdev, index in representors.items()}
 
     def of(self, index: int, path: str, driver: str | None) -> tuple[str, ...]:
-        found = [
-            f"its representor {netdev} is in {', '.join(uppers)}"
-            for netdev, uppers in ((name, _uppers(self._host, name)) for name in self._representors)
-            if self._representors[netdev] == index and uppers
-        ]
+        found = []
+        representor = self._representors.get(index)
+        uppers = _uppers(self._host, representor) if representor else []
+        if uppers:
+            found.append(f"its representor {representor} is in {', '.join(uppers)}")
         if driver == "vfio-pci":
             found.append("it is bound to vfio-pci")
         if path:
@@ -212,7 +248,7 @@ class _Users:
         if not names and self._host.is_directory(f"{path}/net"):
             yield "its network device is in another network namespace"
         for name in names:
-            uppers, addresses = _uppers(self._host, name), self._addresses.get(name, ())
+            uppers, addresses = _uppers(self._host, name), self._readings.addresses(name)
             if uppers:
                 yield f"its network device {name} is in {', '.join(uppers)}"
             if addresses:
@@ -222,10 +258,8 @@ class _Users:
         names = self._host.list_directory(f"{path}/infiniband")
         if not names and self._host.is_directory(f"{path}/infiniband"):
             yield "its RDMA device is in another network namespace"
-        if names and self._contexts is None:
-            self._contexts = parse_contexts(self._host.read_json(["rdma", "-j", "resource", "show"]))
         for name in names:
-            if (self._contexts or {}).get(name):
+            if self._readings.contexts(name):
                 yield f"processes use its RDMA device {name}"
 
 

@@ -18,6 +18,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request im
     Value,
     Want,
     address_of,
+    guid_of,
 )
 
 #: What the drivers of cards give a VF that has just been made. A simulated port keeps what its VFs had before.
@@ -38,6 +39,7 @@ _TOGETHER: tuple[tuple[str, ...], ...] = (
 _WORDS = {"vlan_proto": "proto", "link_state": "state"}
 _ETHERNET = ("mac", "vlan", "spoofchk")
 _INFINIBAND = ("node_guid", "port_guid")
+_GUID_LENGTH = len("00:11:22:33:44:55:66:77")
 
 
 def plan_vfs(have: Port, want: Want) -> Plan:
@@ -56,10 +58,10 @@ def with_vfs(have: Port, want: Want) -> tuple[tuple[Step, ...], Port]:
     autoprobe, now = _autoprobe(now, want)
     # The switch decides about VFs that are made from then on.
     steps = [*resized[:-1], *autoprobe, *resized[-1:]]
-    _refuse_attributes(now, want)
+    refuse_attributes(now, want.port, want.vfs)
     vfs = []
     for vf in now.vfs:
-        more, attributes = _configure(now, vf, _resolved(now, want.vfs.get(vf.index, Attributes()), vf.index))
+        more, attributes = configure(now, vf, resolved(now, want.vfs.get(vf.index, Attributes()), vf.index))
         steps += more
         vfs.append(replace(vf, attributes=attributes))
     return tuple(steps), replace(now, vfs=tuple(vfs))
@@ -113,8 +115,12 @@ def _resize(have: Port, want: Want) -> tuple[list[Step], Port]:
         steps.append(Write(file, "0", f"remove the {have.count} VFs of {want.port}"))
     if count:
         steps.append(Write(file, str(count), f"create {count} VFs on {want.port}"))
-    fresh = [Vf(index, _fresh(have, index), fresh=True) for index in range(count)]
-    return steps, replace(have, count=count, vfs=tuple(fresh))
+    return steps, replace(have, count=count, vfs=fresh_vfs(have, count))
+
+
+def fresh_vfs(have: Port, count: int) -> tuple[Vf, ...]:
+    """The VFs of a port after it has got C(count) of them anew."""
+    return tuple(Vf(index, _fresh(have, index), fresh=True) for index in range(count))
 
 
 def _fresh(have: Port, index: int) -> Attributes:
@@ -141,32 +147,37 @@ def _autoprobe(have: Port, want: Want) -> tuple[list[Step], Port]:
     return [step], replace(have, drivers_autoprobe=wanted)
 
 
-def _refuse_attributes(now: Port, want: Want) -> None:
+def refuse_attributes(now: Port, name: str, vfs: Mapping[int, Attributes]) -> None:
     """What the port cannot have: VFs that are not there, attributes of the other kind of network."""
-    if not want.vfs:
+    if not vfs:
         return
-    attempt = f"Cannot configure the VFs of {want.port}: "
+    attempt = f"Cannot configure the VFs of {name}: "
     if not now.netdev:
         raise RailheadError(
             f"{attempt}it has no network device in the host's namespace, and the attributes are set through that; bind"
             " the driver of the physical function, or take the network device back."
         )
-    if max(want.vfs) >= now.count:
+    if max(vfs) >= now.count:
         raise RailheadError(
-            f"{attempt}there is no VF {max(want.vfs)}, it has {now.count}; give count={max(want.vfs) + 1} or more."
+            f"{attempt}there is no VF {max(vfs)}, it has {now.count}; give count={max(vfs) + 1} or more."
         )
     other, kind = (_INFINIBAND, "Ethernet") if now.link_type == "ether" else (_ETHERNET, "InfiniBand")
-    for index, attributes in want.vfs.items():
+    for index, attributes in vfs.items():
         wrong = [key for key in other if key in attributes.given]
         if wrong:
             raise RailheadError(f"{attempt}{wrong[0]} of VF {index} cannot be on an {kind} port; leave it out.")
 
 
-def _resolved(port: Port, wanted: Attributes, index: int) -> Attributes:
-    return replace(wanted, mac=address_of(port.address, index)) if wanted.mac == AUTO else wanted
+def resolved(port: Port, wanted: Attributes, index: int) -> Attributes:
+    """With the addresses that are made of the port's; that of an InfiniBand port ends with its GUID."""
+    made = {key: guid_of(port.address[-_GUID_LENGTH:], index) for key in _INFINIBAND if getattr(wanted, key) == AUTO}
+    if wanted.mac == AUTO:
+        made["mac"] = address_of(port.address, index)
+    return replace(wanted, **made) if made else wanted  # type: ignore[arg-type]
 
 
-def _configure(port: Port, vf: Vf, wanted: Attributes) -> tuple[list[Step], Attributes]:
+def configure(port: Port, vf: Vf, wanted: Attributes) -> tuple[list[Step], Attributes]:
+    """Steps that give a VF its attributes, and those that it has after them."""
     steps: list[Step] = []
     now = vf.attributes
     for keys in _TOGETHER:

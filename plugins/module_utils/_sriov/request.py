@@ -17,7 +17,7 @@ NO_ADDRESS = "00:00:00:00:00:00"
 DEFAULT_PROTOCOL = "802.1Q"
 #: A 32-bit number of Mbit/s (struct ifla_vf_rate).
 _MOST_RATE = 2**32 - 1
-_MOST_VFS = 2**16 - 1
+MOST_VFS = 2**16 - 1
 
 Value = Optional[Union[bool, int, str]]
 
@@ -65,8 +65,8 @@ def want_from(params: Mapping[str, Any]) -> Want:
         raise RailheadError(
             f"Cannot use {port!r} as a port: give the name of a network device or a PCI address such as 0000:08:00.0."
         )
-    if count is not None and not 0 <= count <= _MOST_VFS:
-        raise RailheadError(f"Cannot give {port} {count} VFs: give a number from 0 to {_MOST_VFS} as count.")
+    if count is not None and not 0 <= count <= MOST_VFS:
+        raise RailheadError(f"Cannot give {port} {count} VFs: give a number from 0 to {MOST_VFS} as count.")
     vfs = _by_index(port, params["vfs"] or ())
     if vfs and count is not None and max(vfs) >= count:
         raise RailheadError(
@@ -78,12 +78,12 @@ def want_from(params: Mapping[str, Any]) -> Want:
     )
 
 
-def parse_indexes(text: str) -> range:
+def parse_indexes(text: str, option: str = "vf") -> range:
     """'3' and '0-3' (both ends belong to it)."""
     match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text.strip())
     found = range(int(match.group(1)), int(match.group(2) or match.group(1)) + 1) if match else range(0)
     if not found:
-        raise RailheadError(f"Cannot use {text!r} as vf: give a number such as 3, or a range such as 0-3.")
+        raise RailheadError(f"Cannot use {text!r} as {option}: give a number such as 3, or a range such as 0-3.")
     return found
 
 
@@ -98,11 +98,27 @@ def address_of(port: str, index: int) -> str:
     return ":".join(f"{octet:02x}" for octet in (first, index >> 8, index & 0xFF, *octets[3:]))
 
 
+def guid_of(port_guid: str, index: int) -> str:
+    """A GUID (eight octets) made of the port's own and the VF's index.
+
+    The index takes the place of the two middle octets, which are the same on all ports that made their GUID of a MAC
+    address (EUI-64). The local bit is the other way round, so that no VF can have the GUID of its port.
+    """
+    octets = [int(part, 16) for part in port_guid.split(":")]
+    found = (octets[0] ^ 0x02, *octets[1:3], index >> 8, index & 0xFF, *octets[5:])
+    return ":".join(f"{octet:02x}" for octet in found)
+
+
 def _by_index(port: str, entries: Any) -> dict[int, Attributes]:
     found: dict[int, dict[str, Value]] = {}
     for entry in entries:
         indexes = parse_indexes(entry["vf"])
-        given = _checked(f"Cannot configure VF {entry['vf']} of {port}: ", entry, len(indexes))
+        attempt = f"Cannot configure VF {entry['vf']} of {port}: "
+        given = checked(attempt, entry, len(indexes))
+        if not given:
+            raise RailheadError(
+                f"{attempt}the entry of vfs gives nothing to configure; add an attribute, or leave it out."
+            )
         for index in indexes:
             twice = sorted(set(given) & set(found.get(index, {})))
             if twice:
@@ -112,16 +128,15 @@ def _by_index(port: str, entries: Any) -> dict[int, Attributes]:
             found.setdefault(index, {}).update(given)
     vfs = {index: Attributes(**found[index]) for index in sorted(found)}  # type: ignore[arg-type]
     for index, attributes in vfs.items():
-        _check_rates(port, index, attributes)
+        check_rates(f"Cannot configure VF {index} of {port}: ", attributes)
     for key in ("mac", "node_guid", "port_guid"):
         _refuse_duplicates(port, key, vfs)
     return vfs
 
 
-def _checked(attempt: str, entry: Mapping[str, Any], many: int) -> dict[str, Value]:
+def checked(attempt: str, entry: Mapping[str, Any], many: int) -> dict[str, Value]:
+    """The attributes that an entry gives C(many) VFs; C(attempt) begins the message about one that is wrong."""
     given = {key: entry[key] for key in Attributes.__dataclass_fields__ if entry.get(key) is not None}
-    if not given:
-        raise RailheadError(f"{attempt}the entry of vfs gives nothing to configure; add an attribute, or leave it out.")
     for key in ("mac", "node_guid", "port_guid"):
         if key in given:
             given[key] = _address(attempt, key, given[key], many)
@@ -143,14 +158,16 @@ def _checked(attempt: str, entry: Mapping[str, Any], many: int) -> dict[str, Val
 
 def _address(attempt: str, key: str, text: str, many: int) -> str:
     found = text.strip().lower()
-    if key == "mac" and found == AUTO:
+    if found == AUTO:
         return AUTO
     if many > 1:
-        raise RailheadError(f"{attempt}one {key} cannot be that of {many} VFs; give each its own{_or_auto(key)}.")
+        raise RailheadError(f"{attempt}one {key} cannot be that of {many} VFs; give each its own, or auto.")
     if key != "mac":
         if re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){7}", found):
             return found
-        raise RailheadError(f"{attempt}{text!r} is no {key}; give eight octets such as 00:11:22:33:44:55:66:77.")
+        raise RailheadError(
+            f"{attempt}{text!r} is no {key}; give eight octets such as 00:11:22:33:44:55:66:77, or auto."
+        )
     found = found.replace("-", ":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", found) or int(found[:2], 16) & 1:
         raise RailheadError(
@@ -159,15 +176,11 @@ def _address(attempt: str, key: str, text: str, many: int) -> str:
     return found
 
 
-def _or_auto(key: str) -> str:
-    return ", or auto" if key == "mac" else ""
-
-
-def _check_rates(port: str, index: int, attributes: Attributes) -> None:
+def check_rates(attempt: str, attributes: Attributes) -> None:
     low, high = attributes.min_tx_rate, attributes.max_tx_rate
     if low is not None and high is not None and 0 < high < low:
         raise RailheadError(
-            f"Cannot configure VF {index} of {port}: min_tx_rate={low} is more than max_tx_rate={high}; "
+            f"{attempt}min_tx_rate={low} is more than max_tx_rate={high}; "
             "lower the one or raise the other (0 is no limit)."
         )
 

@@ -44,6 +44,9 @@ class ReplayHost(Host):
         self._change(recorded.get("files", {}))
         return Result(recorded.get("rc", 0), recorded.get("stdout", ""), recorded.get("stderr", ""))
 
+    def is_installed(self, _program: str) -> bool:
+        return True
+
     def read(self, path: str) -> str | None:
         content = self.files.get(path)
         return content.rstrip("\n") if isinstance(content, str) else None

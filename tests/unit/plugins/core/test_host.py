@@ -13,9 +13,12 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core import host
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host, Result
 from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import (
+    ADDRESS_OF,
+    NETDEV_OF,
     Command,
     InstallFile,
     MakeDirectory,
+    Wait,
     Write,
 )
 
@@ -127,6 +130,67 @@ def test_an_installed_file_is_executable_and_whole(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [target]
     target.chmod(0o644)
     assert host.read_program(str(target)) is None
+
+
+def test_nothing_is_begun_when_a_program_is_missing(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    steps = [InstallFile(str(target), b"", "00", "install it"), Command(("no-such-program", "x"), "do the rest")]
+    with pytest.raises(RailheadError, match="Cannot run 'no-such-program': it is not installed"):
+        Host().apply(steps)
+    assert not target.exists()
+
+
+def test_a_file_of_configuration_is_not_executable(tmp_path: Path) -> None:
+    target = tmp_path / "rules"
+    Host().apply([InstallFile(str(target), b"x\n", "00", "install it", mode=0o644)])
+    assert target.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("content", "pattern", "words"),
+    [
+        (None, "", "is not there"),
+        ("disabled", "active", "says 'disabled'"),
+        ("inactive", "active", "says 'inactive'"),
+        ("active", "active", None),
+        ("", "", None),
+    ],
+)
+def test_waiting_for_a_file(tmp_path: Path, content: str | None, pattern: str, words: str | None) -> None:
+    target = tmp_path / "state"
+    if content is not None:
+        target.write_text(content + "\n", encoding="utf-8")
+    step = Wait((str(tmp_path), str(target)) if not pattern else (str(target),), "wait for it", pattern, 0.1, "Look.")
+    if words is None:
+        Host().apply([step])
+        return
+    with pytest.raises(CommandError, match=f"Cannot wait for it: after 0 s {target} {words}. Look."):
+        Host().apply([step])
+
+
+def test_names_of_the_hardware_are_looked_up_when_the_step_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "0000:01:10.0" / "net" / "eth7").mkdir(parents=True)
+    (tmp_path / "virtfn0").symlink_to("0000:01:10.0")
+    (tmp_path / "bind").touch()
+    vf, host = f"{tmp_path}/virtfn0", ScriptedHost()
+    move = Command(("ip", "link", "set", "dev", NETDEV_OF + vf, "netns", "blue"), "move it")
+    host.apply([Write(f"{tmp_path}/bind", ADDRESS_OF + vf, "bind it"), move, move])
+    assert (tmp_path / "bind").read_text(encoding="utf-8") == "0000:01:10.0"
+    assert host.started == [(["ip", "-batch", "-"], "link set dev eth7 netns blue\n" * 2)]
+
+
+def test_hardware_without_a_network_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_module, "NETDEV_DEADLINE", 0.1)
+    with pytest.raises(CommandError, match=f"Cannot find the network device of {tmp_path}"):
+        ScriptedHost().apply([Command(("ip", "link", "set", "dev", f"{NETDEV_OF}{tmp_path}", "up"), "take it up")])
+
+
+def test_features_are_asked_of_the_kernel() -> None:
+    host = Host()
+    assert host.read_feature("lo", "rx-gro") in (True, False)
+    assert host.read_feature("lo", "loopback") is None  # fixed
+    assert host.read_feature("lo", "no-such-feature") is None
+    assert host.read_feature("no-such-netdev", "rx-gro") is None
 
 
 def test_only_one_change_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

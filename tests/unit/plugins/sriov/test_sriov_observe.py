@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,9 @@ LINK = {"argv": ["ip", "-j", "link", "show", "dev", "enp1s0"]}
 
 def observe(files: dict[str, Any], name: str = "enp1s0", runs: Any = None, addresses: Any = ()) -> Port:
     shown = [{"ifname": "enp1s0", "link_type": "ether", "address": "52:54:00:bb:01:01", "vfinfo_list": []}]
-    has_vfs = any(path.endswith("/physfn") for path in files)
+    has_netdevs = any(re.search(r"/0000:01:1\d\.\d/net/\w", path) for path in files)
     addr = {"argv": ["ip", "-j", "addr", "show"], "stdout": json.dumps(list(addresses))}
-    host = ReplayHost([{**LINK, "stdout": json.dumps(shown)}, *([addr] if has_vfs else []), *(runs or ())], files)
+    host = ReplayHost([{**LINK, "stdout": json.dumps(shown)}, *([addr] if has_netdevs else []), *(runs or ())], files)
     found = observe_port(host, name)
     assert not host.runs
     return found

@@ -44,6 +44,16 @@ def ask(*args: Any, **values: Any) -> Want:
     return Want("pf0", *args, **values)
 
 
+def test_guids_are_made_of_that_of_the_port() -> None:
+    """The hardware address of an InfiniBand port is a QP number, a prefix and its GUID (RFC 4391)."""
+    address = "00:00:10:49:fe:80:00:00:00:00:00:00:04:3f:72:03:00:aa:bb:cc"
+    vf = Vf(1, Attributes(node_guid="00:00:00:00:00:00:00:00", port_guid="00:00:00:00:00:00:00:00"))
+    have = replace(port(2), link_type="infiniband", address=address, vfs=(port(1).vfs[0], vf))
+    guid = "06:3f:72:00:01:aa:bb:cc"
+    want = ask(None, None, {1: Attributes(node_guid="auto", port_guid="auto")})
+    assert shown(have, want) == [f"ip link set dev pf0 vf 1 {key} {guid}" for key in ("node_guid", "port_guid")]
+
+
 @pytest.mark.parametrize(
     ("have", "want", "steps"),
     [

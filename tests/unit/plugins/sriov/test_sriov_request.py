@@ -14,6 +14,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request im
     Attributes,
     Want,
     address_of,
+    guid_of,
     parse_indexes,
     want_from,
 )
@@ -73,8 +74,8 @@ def one(**entry: Any) -> dict[str, Any]:
         (one(max_tx_rate=2**32), "is no rate"),
         (one(min_tx_rate=200, max_tx_rate=100), "min_tx_rate=200 is more than max_tx_rate=100"),
         (one(node_guid="00:11"), "eight octets"),
-        (one(port_guid="auto"), "no port_guid"),
-        ({"vfs": [{"vf": "0-1", "node_guid": GUID}]}, "one node_guid cannot be that of 2 VFs"),
+        (one(port_guid="automatic"), "no port_guid.*or auto"),
+        ({"vfs": [{"vf": "0-1", "node_guid": GUID}]}, "one node_guid cannot be that of 2 VFs.*or auto"),
         ({"vfs": [{"vf": "0", "node_guid": GUID}, {"vf": "1", "node_guid": GUID}]}, "VF 0 has the node_guid"),
     ],
 )
@@ -93,6 +94,7 @@ def test_wrong_input_is_refused(params: dict[str, Any], words: str) -> None:
         ({"vlan": 0}, Attributes(vlan=0, qos=0, vlan_proto="802.1Q")),
         ({"vlan": 9, "qos": 3, "vlan_proto": "802.1ad"}, Attributes(vlan=9, qos=3, vlan_proto="802.1ad")),
         ({"min_tx_rate": 5, "max_tx_rate": 0}, Attributes(min_tx_rate=5, max_tx_rate=0)),
+        ({"node_guid": "AUTO", "port_guid": "auto"}, Attributes(node_guid="auto", port_guid="auto")),
         ({"node_guid": GUID, "trust": False}, Attributes(node_guid=GUID, trust=False)),
     ],
 )
@@ -114,6 +116,11 @@ def test_an_automatic_address_stays_the_same() -> None:
     assert address_of("b8:59:9f:c3:10:2a", 258) == "7e:01:02:c3:10:2a"
 
 
+def test_an_automatic_guid_stays_the_same() -> None:
+    assert guid_of("b8:59:9f:03:00:c3:10:2a", 0) == "ba:59:9f:00:00:c3:10:2a"
+    assert guid_of("b8:59:9f:03:00:c3:10:2a", 258) == "ba:59:9f:01:02:c3:10:2a"
+
+
 octets = st.binary(min_size=6, max_size=6).map(lambda raw: ":".join(f"{octet:02x}" for octet in raw))
 
 
@@ -124,3 +131,15 @@ def test_automatic_addresses_are_local_unicast_and_differ(port: str, one_vf: int
     assert (address == address_of(port, other_vf)) == (one_vf == other_vf)
     neighbour = f"{port[:15]}{int(port[15:], 16) ^ 1:02x}"
     assert address != address_of(neighbour, other_vf)
+
+
+guids = st.binary(min_size=8, max_size=8).map(lambda raw: ":".join(f"{octet:02x}" for octet in raw))
+
+
+@given(guids, st.integers(0, 65535), st.integers(0, 65535))
+def test_automatic_guids_differ(port: str, one_vf: int, other_vf: int) -> None:
+    guid = guid_of(port, one_vf)
+    assert guid != port
+    assert (guid == guid_of(port, other_vf)) == (one_vf == other_vf)
+    neighbour = f"{port[:21]}{int(port[21:], 16) ^ 1:02x}"
+    assert guid not in (neighbour, guid_of(neighbour, other_vf))
