@@ -1,0 +1,541 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The phases of a plan that are about ports, their VFs and e-switches, each in the order the hardware accepts. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import (
+    ADDRESS_OF,
+    NETDEV_OF,
+    Command,
+    InstallFile,
+    Wait,
+    Write,
+)
+from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import SWITCHDEV
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import HERE, PortState
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.rules import RULES_FILE, Named, render_rules
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import NO_DRIVER, PortWant, VfWant
+from ansible_collections.railhead.cluster.plugins.module_utils._link.device import Device, find
+from ansible_collections.railhead.cluster.plugins.module_utils._link.observe import ip
+from ansible_collections.railhead.cluster.plugins.module_utils._netns.namespaces import (
+    RUN_DIRECTORY,
+    Namespace,
+    Namespaces,
+    plan_namespace,
+)
+from ansible_collections.railhead.cluster.plugins.module_utils._sriov.observe import Vf
+from ansible_collections.railhead.cluster.plugins.module_utils._sriov.plan import (
+    configure,
+    fresh_vfs,
+    refuse_attributes,
+    resolved,
+)
+
+LEGACY = "legacy"
+#: Drivers that make VFs only after the way into switchdev; all others before it.
+_SWITCHDEV_FIRST = ("ice",)
+#: IFNAMSIZ without the end of the string.
+_LONGEST_NAME = 15
+_HOST_NAMESPACE_FILE = "/proc/1/ns/net"
+#: A VF gets its address and its GUIDs from the port when its driver is bound.
+_TAKEN_AT_BIND = ("mac", "node_guid", "port_guid")
+
+
+def count_of(state: PortState, want: PortWant) -> int:
+    return state.port.count if want.count is None else want.count
+
+
+def mode_of(state: PortState, want: PortWant) -> str:
+    """The e-switch mode that the port is to have; a port without an e-switch is as in legacy mode."""
+    return want.eswitch.mode or state.eswitch.mode or LEGACY
+
+
+def name_of(state: PortState, want: PortWant) -> str:
+    return want.name or state.port.netdev
+
+
+def representor_of(state: PortState, want: PortWant, index: int) -> str:
+    return f"{name_of(state, want)}_{index}"
+
+
+def resizes(state: PortState, want: PortWant) -> bool:
+    return want.count is not None and not (want.count == state.port.count and state.port.complete)
+
+
+def changes_mode(state: PortState, want: PortWant) -> bool:
+    return mode_of(state, want) != (state.eswitch.mode or LEGACY)
+
+
+def check_port(planning: Planning, want: PortWant) -> None:
+    """What the port cannot be, refused before the first step on any port."""
+    state = planning.state(want)
+    attempt = f"set up the port {want.port}"
+    if not state.port.netdev:
+        refuse(
+            attempt,
+            "it has no network device in the host's namespace",
+            "bind the driver of the physical function, or take the network device back",
+        )
+    total, count = state.port.total_vfs, count_of(state, want)
+    if total is not None and count > total:
+        refuse(
+            f"give {want.port} {count} VFs",
+            f"it can have {total} (sriov_totalvfs)",
+            "lower count, or raise the number in the firmware (NUM_OF_VFS)",
+        )
+    sized = replace(state.port, count=count)
+    refuse_attributes(sized, want.port, {index: vf.attributes for index, vf in want.vfs.items()})
+    _check_eswitch(state, want)
+    if want.hw_tc_offload is not None and state.hw_tc_offload is None:
+        refuse(
+            f"set hw_tc_offload of {want.port}",
+            "its driver does not let it be switched (ethtool -k: hw-tc-offload [fixed])",
+            "leave hw_tc_offload out",
+        )
+    taken = find(planning.now.links, want.name) if want.name else None
+    if taken is not None and taken.name != state.port.netdev:
+        refuse(f"name the port {want.port} {want.name}", f"this is a name of {taken.name}", "choose another name")
+    _check_representors(state, want)
+
+
+def _check_eswitch(state: PortState, want: PortWant) -> None:
+    for key, value in vars(want.eswitch).items():
+        lacks = getattr(state.eswitch, key) is None and not (key == "mode" and value == LEGACY)
+        if value is not None and lacks:
+            option = "eswitch_mode" if key == "mode" else key
+            refuse(
+                f"set {option} of {want.port} to {value}",
+                f"its driver{f' {state.driver}' if state.driver else ''} does not implement it",
+                f"leave {option} out",
+            )
+    if want.steering_mode in (None, state.steering_mode):
+        return
+    attempt = f"set steering_mode of {want.port} to {want.steering_mode}"
+    if state.steering_mode is None:
+        refuse(attempt, "its driver has no parameter flow_steering_mode", "leave steering_mode out")
+    if state.eswitch.mode == SWITCHDEV:
+        refuse(
+            attempt,
+            f"it is {state.steering_mode}, and the card changes it only while its e-switch is in legacy mode",
+            "run once with eswitch_mode: legacy",
+        )
+
+
+def _check_representors(state: PortState, want: PortWant) -> None:
+    count = count_of(state, want)
+    if mode_of(state, want) != SWITCHDEV or not count:
+        return
+    longest = representor_of(state, want, count - 1)
+    if len(longest) > _LONGEST_NAME:
+        refuse(
+            f"name the representors of {want.port}",
+            f"{longest} has {len(longest)} characters, and a network device has at most {_LONGEST_NAME}",
+            "give the port a shorter name",
+        )
+
+
+def name_ports(planning: Planning) -> None:
+    """udev rules first, so that representors have their names from the start; then the ports themselves."""
+    rules = render_rules(_named(planning, want) for want in planning.want.ports) or ""
+    if rules.rstrip("\n") != (planning.now.rules or ""):
+        content = rules.encode()
+        digest = hashlib.sha256(content).hexdigest()
+        planning.steps += [
+            InstallFile(RULES_FILE, content, digest, f"install {RULES_FILE}", mode=0o644),
+            Command(("udevadm", "control", "--reload"), "have udev read its rules again"),
+        ]
+        planning.now = replace(planning.now, rules=rules.rstrip("\n"))
+    for want in planning.want.ports:
+        _rename(planning, want)
+        _add_altnames(planning, want)
+
+
+def _named(planning: Planning, want: PortWant) -> Named:
+    state = planning.state(want)
+    count = count_of(state, want) if mode_of(state, want) == SWITCHDEV else 0
+    return Named(state.function, want.name, tuple(representor_of(state, want, index) for index in range(count)))
+
+
+def _rename(planning: Planning, want: PortWant) -> None:
+    netdev = planning.netdev(want)
+    if want.name in (None, netdev):
+        return
+    doing, device = f"rename {netdev} to {want.name}", planning.link(netdev)
+    if device.master:
+        refuse(doing, f"it is in {device.master}", "release it first, or keep its name")
+    planning.touch(netdev, doing)
+    # Before 6.2 the kernel renames only what is down.
+    planning.take_down(netdev)
+    planning.ip(doing, "link", "set", "dev", netdev, "name", str(want.name), undo=f"rename it to {netdev}")
+    planning.set_link(netdev, name=want.name, altnames=tuple(set(device.altnames) - {want.name}))
+    planning.set_vfs(want, netdev=want.name)
+    moved = planning.now.addressing.get(netdev)
+    if moved is not None:
+        planning.now = replace(planning.now, addressing={**planning.now.addressing, str(want.name): moved})
+
+
+def _add_altnames(planning: Planning, want: PortWant) -> None:
+    netdev = planning.netdev(want)
+    device = planning.link(netdev)
+    missing = [altname for altname in want.altnames if altname not in (*device.altnames, netdev)]
+    for altname in missing:
+        taken = find(planning.now.links, altname)
+        if taken is not None:
+            refuse(f"give {netdev} the altname {altname}", f"it is a name of {taken.name}", "choose another one")
+    if missing:
+        words = [word for altname in missing for word in ("altname", altname)]
+        planning.ip(
+            f"give {netdev} the altnames {', '.join(missing)}", "link", "property", "add", "dev", netdev, *words
+        )
+        planning.set_link(netdev, altnames=(*device.altnames, *missing))
+
+
+def release_port(planning: Planning, want: PortWant) -> None:
+    """Take what is about to go away out of bridges and bonds, and drivers off VFs that may not have one."""
+    state = planning.state(want)
+    resized, moded = resizes(state, want), changes_mode(state, want)
+    if not (resized or moded):
+        return
+    doing = f"change the number of VFs of {want.port} from {state.port.count} to {want.count}"
+    if moded:
+        doing = f"change the e-switch of {want.port} from {state.eswitch.mode} to {mode_of(state, want)}"
+    planning.touch_vfs(want, doing)
+    planning.touch_management(state.port.netdev, doing)
+    for netdev in (netdev for vf in state.port.vfs for netdev in vf.netdevs):
+        planning.touch_management(netdev, doing)
+    planning.leave_bridges(*state.representors.values())
+    if moded or (resized and state.eswitch.mode == SWITCHDEV):
+        planning.touch(state.port.netdev, doing)
+        _leave_uplink(planning, state.port.netdev)
+        unbind(planning, want, "its e-switch changes only without drivers on the VFs")
+
+
+def _leave_uplink(planning: Planning, netdev: str) -> None:
+    """Flows that Open vSwitch offloaded keep a card from changing its mode."""
+    master = planning.link(netdev).master
+    bond = planning.now.link(master) if master else None
+    planning.leave_bridges(netdev)
+    if bond is not None and bond.kind == "bond":
+        planning.leave_bridges(bond.name)
+        planning.leave_bond(netdev)
+
+
+def unbind(planning: Planning, want: PortWant, why: str, only: frozenset[int] | None = None) -> None:
+    state = planning.state(want)
+    vfs = []
+    for vf in state.port.vfs:
+        if vf.driver and (only is None or vf.index in only):
+            path = _vf_path(state, vf)
+            planning.steps.append(
+                Write(
+                    f"{path}/driver/unbind",
+                    ADDRESS_OF + path,
+                    f"take VF {vf.index} of {want.port} from its driver {vf.driver}: {why}",
+                    disrupts="the VF's users",
+                    undo=f"bind it to {vf.driver}",
+                )
+            )
+            planning.drop_links(*vf.netdevs)
+            vfs.append(replace(vf, driver=None, netdevs=()))
+        else:
+            vfs.append(vf)
+    planning.set_vfs(want, vfs=tuple(vfs))
+    left = {vf.index for vf in vfs if vf.driver}
+    planning.set_port(want, places={vf: place for vf, place in state.places.items() if vf in left})
+
+
+def resize_port(planning: Planning, want: PortWant) -> None:
+    """n VFs to m goes through 0, without drivers, and in legacy mode but where the driver wants it the other way."""
+    state = planning.state(want)
+    if not resizes(state, want):
+        return
+    switch_first = state.driver in _SWITCHDEV_FIRST
+    if state.eswitch.mode == SWITCHDEV and not switch_first:
+        _set_mode(planning, want, LEGACY)
+    _stop_probing(planning, want)
+    numvfs, had, count = f"{state.port.directory}/sriov_numvfs", state.port.count, count_of(state, want)
+    if had:
+        planning.steps.append(
+            Write(
+                numvfs,
+                "0",
+                f"remove the {had} VFs of {want.port}",
+                disrupts="the users of its VFs",
+                undo=f"create {had} VFs",
+            )
+        )
+        planning.drop_links(*(netdev for vf in state.port.vfs for netdev in vf.netdevs))
+    if switch_first and mode_of(state, want) == SWITCHDEV:
+        _set_mode(planning, want, SWITCHDEV)
+    if count:
+        planning.steps.append(Write(numvfs, str(count), f"create {count} VFs on {want.port}", undo="remove them"))
+    if count and state.port.is_pci:
+        paths = tuple(f"{state.port.directory}/virtfn{index}/physfn" for index in range(count))
+        advice = "Look at the kernel log (dmesg) for what the driver of the port says."
+        planning.steps.append(Wait(paths, f"wait for the VFs of {want.port}", advice=advice))
+    drop = state.representors.values()
+    planning.drop_links(*drop)
+    planning.set_vfs(want, count=count, vfs=fresh_vfs(state.port, count))
+    planning.set_port(want, overrides={}, places={}, representors={})
+
+
+def _stop_probing(planning: Planning, want: PortWant) -> None:
+    port = planning.state(want).port
+    if port.drivers_autoprobe:
+        file = f"{port.directory}/sriov_drivers_autoprobe"
+        planning.steps.append(Write(file, "0", f"keep drivers off new VFs of {want.port}", undo="write 1"))
+        planning.set_vfs(want, drivers_autoprobe=False)
+
+
+def switch_port(planning: Planning, want: PortWant) -> None:
+    """Steering mode, inline mode and encapsulation come before switchdev: later, the card or its flows forbid them."""
+    state = planning.state(want)
+    if want.steering_mode not in (None, state.steering_mode):
+        words = ("name", "flow_steering_mode", "value", str(want.steering_mode), "cmode", "runtime")
+        does = f"set the steering mode of {want.port} to {want.steering_mode}"
+        planning.steps.append(
+            Command(
+                ("devlink", "dev", "param", "set", state.handle, *words), does, undo=f"set it to {state.steering_mode}"
+            )
+        )
+        planning.set_port(want, steering_mode=want.steering_mode)
+    for key in ("inline_mode", "encap_mode"):
+        wanted, found = getattr(want.eswitch, key), getattr(state.eswitch, key)
+        if wanted not in (None, found):
+            _set_eswitch(planning, want, key, wanted)
+            state = planning.state(want)
+    if changes_mode(state, want):
+        _set_mode(planning, want, mode_of(state, want))
+    if mode_of(state, want) == SWITCHDEV:
+        _await_representors(planning, want)
+
+
+def _set_mode(planning: Planning, want: PortWant, mode: str) -> None:
+    """A card forgets what it knew of its VFs, and its network device can come up anew and down."""
+    state = planning.state(want)
+    netdev = name_of(state, want)
+    _set_eswitch(planning, want, "mode", mode, disrupts=f"the traffic of {netdev} and its VFs")
+    path = f"/sys/class/net/{netdev}"
+    if mode == SWITCHDEV:
+        wait = Wait((f"{path}/phys_switch_id",), f"wait for the e-switch of {want.port}", pattern=".+")
+    else:
+        wait = Wait((path,), f"wait for the network device of {want.port}")
+    planning.steps.append(wait)
+    planning.drop_links(*state.representors.values())
+    planning.set_link(netdev, up=False)
+    planning.set_port(
+        want,
+        representors={},
+        hw_tc_offload=None if state.hw_tc_offload is None else False,
+        lag=None if state.lag is None else "disabled",
+    )
+    planning.set_vfs(
+        want,
+        vfs=tuple(
+            replace(vf, fresh=True, attributes=Vf(0, vf.attributes.__class__()).attributes)
+            for vf in planning.state(want).port.vfs
+        ),
+    )
+
+
+def _set_eswitch(planning: Planning, want: PortWant, key: str, value: str, disrupts: str = "") -> None:
+    state = planning.state(want)
+    planning.steps.append(
+        Command(
+            ("devlink", "dev", "eswitch", "set", state.handle, key.replace("_", "-"), value),
+            f"set {key} of the e-switch of {want.port} to {value}",
+            advice="Flows, IPsec states and traps that are offloaded to the card keep it from changing; remove them.",
+            disrupts=disrupts,
+            undo=f"set it to {getattr(state.eswitch, key)}",
+        )
+    )
+    planning.set_port(want, eswitch=replace(state.eswitch, **{key: value}))
+
+
+def _await_representors(planning: Planning, want: PortWant) -> None:
+    """udev names those that are new; those that were there before it knew how are renamed here."""
+    state = planning.state(want)
+    wanted = {index: representor_of(state, want, index) for index in range(state.port.count)}
+    new = [netdev for index, netdev in wanted.items() if index not in state.representors]
+    if new:
+        paths = tuple(f"/sys/class/net/{netdev}" for netdev in new)
+        advice = f"Look at 'ip -d link show' and at {RULES_FILE}: udev gives the names."
+        planning.steps.append(Wait(paths, f"wait for the representors of {want.port}", advice=advice))
+    for netdev in new:
+        planning.add_link(Device(netdev))
+    for index, netdev in state.representors.items():
+        if index in wanted and netdev != wanted[index]:
+            planning.touch(netdev, f"rename the representor {netdev}")
+            planning.leave_bridges(netdev)
+            planning.take_down(netdev)
+            does = f"rename the representor {netdev} to {wanted[index]}"
+            planning.ip(does, "link", "set", "dev", netdev, "name", wanted[index])
+            planning.set_link(netdev, name=wanted[index])
+    planning.set_port(want, representors=wanted)
+
+
+def configure_vfs(planning: Planning, want: PortWant) -> None:
+    state = planning.state(want)
+    configured = {}
+    for vf in state.port.vfs:
+        wanted = resolved(state.port, want.vfs.get(vf.index, VfWant()).attributes, vf.index)
+        configured[vf.index] = configure(state.port, vf, wanted)
+    late = frozenset(
+        vf.index
+        for vf in state.port.vfs
+        if vf.driver
+        and any(getattr(configured[vf.index][1], key) != getattr(vf.attributes, key) for key in _TAKEN_AT_BIND)
+    )
+    for vf in state.port.vfs:
+        if vf.index in late and vf.users and not planning.consents.vfs_in_use:
+            refuse(
+                f"change the address of VF {vf.index} of {want.port}",
+                f"it takes its driver away for a moment, and {'; '.join(vf.users)}",
+                "release it first, or set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
+            )
+    unbind(planning, want, "a VF takes its address when it is bound", late)
+    planning.steps += [step for steps, _attributes in configured.values() for step in steps]
+    vfs = tuple(replace(vf, attributes=configured[vf.index][1]) for vf in planning.state(want).port.vfs)
+    planning.set_vfs(want, vfs=vfs)
+
+
+def offload_flows(planning: Planning, want: PortWant) -> None:
+    state = planning.state(want)
+    if want.hw_tc_offload in (None, state.hw_tc_offload):
+        return
+    word = "on" if want.hw_tc_offload else "off"
+    planning.steps.append(
+        Command(
+            ("ethtool", "-K", state.port.netdev, "hw-tc-offload", word),
+            f"switch the offload of flows of {state.port.netdev} {word}",
+            undo=f"switch it {'off' if want.hw_tc_offload else 'on'}",
+        )
+    )
+    planning.set_port(want, hw_tc_offload=want.hw_tc_offload)
+
+
+def raise_port(planning: Planning, want: PortWant) -> None:
+    """MTU and admin state; a member of a bond follows its bond."""
+    netdev = planning.netdev(want)
+    device = planning.link(netdev)
+    master = planning.now.link(device.master) if device.master else None
+    if master is not None and master.kind == "bond":
+        return
+    if want.mtu not in (None, device.mtu):
+        if device.max_mtu and int(want.mtu or 0) > device.max_mtu:
+            refuse(f"set the MTU of {netdev} to {want.mtu}", f"it takes at most {device.max_mtu}", "give a smaller one")
+        planning.ip(
+            f"set the MTU of {netdev} to {want.mtu}",
+            *("link", "set", "dev", netdev, "mtu", str(want.mtu)),
+            undo=f"set it to {device.mtu}",
+        )
+        planning.set_link(netdev, mtu=want.mtu)
+    if want.up:
+        planning.bring_up(netdev)
+    elif device.up:
+        planning.touch(netdev, f"take {netdev} down")
+        planning.take_down(netdev)
+
+
+def bind_vfs(planning: Planning, want: PortWant) -> None:
+    """Drivers for VFs, when all is there that they find at bind. A port that does not probe refuses it by hand too."""
+    state = planning.state(want)
+    if want.count is None or not state.port.is_pci:
+        return
+    wrong = {vf.index for vf in state.port.vfs if vf.driver and not _fits(state, vf, want)}
+    if wrong:
+        for vf in state.port.vfs:
+            if vf.index in wrong and vf.users and not planning.consents.vfs_in_use:
+                refuse(
+                    f"give VF {vf.index} of {want.port} another driver",
+                    "; ".join(vf.users),
+                    "release it first, or set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
+                )
+        unbind(planning, want, "it is to have another one", frozenset(wrong))
+        state = planning.state(want)
+    if state.port.drivers_autoprobe is False:
+        file = f"{state.port.directory}/sriov_drivers_autoprobe"
+        planning.steps.append(Write(file, "1", f"let VFs of {want.port} have drivers", undo="write 0"))
+        planning.set_vfs(want, drivers_autoprobe=True)
+    overrides, bound = dict(state.overrides), []
+    for vf in state.port.vfs:
+        wanted, path = _driver(want, vf.index), _vf_path(state, vf)
+        if overrides.get(vf.index, "") != (wanted or ""):
+            keep = f"keep VF {vf.index} of {want.port} for {wanted}" if wanted else f"let VF {vf.index} have any driver"
+            planning.steps.append(Write(f"{path}/driver_override", wanted or "\n", keep))
+            overrides[vf.index] = wanted or ""
+        if wanted != NO_DRIVER and not vf.driver:
+            does = f"bind VF {vf.index} of {want.port} to {wanted or 'its driver'}"
+            planning.steps.append(Write("/sys/bus/pci/drivers_probe", ADDRESS_OF + path, does, undo="unbind it"))
+            bound.append(vf.index)
+    if bound:
+        paths = tuple(f"{state.port.directory}/virtfn{index}/driver" for index in bound)
+        advice = "See that the module of the driver is loaded; for a VF that is to have none, say driver: none."
+        planning.steps.append(Wait(paths, f"wait for the drivers of the VFs of {want.port}", advice=advice))
+    vfs = tuple(
+        replace(vf, driver=_driver(want, vf.index) or "unknown") if vf.index in bound else vf for vf in state.port.vfs
+    )
+    planning.set_vfs(want, vfs=vfs)
+    planning.set_port(want, overrides=overrides)
+
+
+def place_vfs(planning: Planning, want: PortWant) -> None:
+    """VFs into their namespaces, by whatever name their network device has then."""
+    state = planning.state(want)
+    places, settled = dict(state.places), False
+    for vf in state.port.vfs:
+        wanted, (found, netdev) = want.vfs.get(vf.index, VfWant()).netns, places.get(vf.index, HERE)
+        if wanted in (None, found):
+            continue
+        if wanted:
+            _make_namespace(planning, str(wanted))
+        if not state.port.is_pci:
+            refuse(
+                f"move VF {vf.index} of {want.port} to a namespace",
+                "a simulated VF has no network device",
+                "leave netns out",
+            )
+        if vf.users and not planning.consents.vfs_in_use and found:
+            refuse(
+                f"move VF {vf.index} of {want.port} out of the network namespace {found}",
+                "its users there lose it",
+                "set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
+            )
+        if not (found or settled):
+            # udev may still be about to rename what was just bound.
+            does = f"wait until udev has named the VFs of {want.port}"
+            planning.steps.append(Command(("udevadm", "settle", "--timeout=60"), does))
+            settled = True
+        target = wanted or _HOST_NAMESPACE_FILE
+        words = ip(found, "link", "set", "dev", netdev or NETDEV_OF + _vf_path(state, vf), "netns", target)
+        where = f"the network namespace {wanted}" if wanted else "the host's own network namespace"
+        planning.steps.append(Command(words, f"move VF {vf.index} of {want.port} to {where}", undo="move it back"))
+        places[vf.index] = (str(wanted), netdev) if wanted else HERE
+    planning.set_port(want, places={vf: place for vf, place in places.items() if place != HERE})
+
+
+def _make_namespace(planning: Planning, name: str) -> None:
+    planning.steps += plan_namespace(planning.now.spaces, name, True).steps
+    if name not in planning.now.spaces.names:
+        live = (*planning.now.spaces.live, Namespace(f"{RUN_DIRECTORY}/{name}", name))
+        stale = tuple(other for other in planning.now.spaces.stale if other != name)
+        planning.now = replace(planning.now, spaces=Namespaces(live, stale))
+
+
+def _driver(want: PortWant, index: int) -> str | None:
+    return want.vfs.get(index, VfWant()).driver
+
+
+def _fits(state: PortState, vf: Vf, want: PortWant) -> bool:
+    """Whether the driver of a VF is the wanted one; any is, when none is named and the VF is not kept for one."""
+    wanted = _driver(want, vf.index)
+    return vf.driver == wanted if wanted else not state.overrides.get(vf.index)
+
+
+def _vf_path(state: PortState, vf: Vf) -> str:
+    return f"{state.port.directory}/virtfn{vf.index}"

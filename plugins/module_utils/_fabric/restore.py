@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The document that describes what a host has: shown before and after a change, and the way back from one. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.addressing import Addressing
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import Fabric, PortState
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import (
+    NO_DRIVER,
+    BondWant,
+    BridgeWant,
+    FabricWant,
+    PortWant,
+)
+from ansible_collections.railhead.cluster.plugins.module_utils._link.device import members
+
+_OVS_KEYS = {"hw-offload": "hw_offload", "tc-policy": "tc_policy"}
+
+
+def document_of(have: Fabric, want: FabricWant) -> dict[str, Any]:
+    """Of the things that C(want) names, what C(have) has, as a document of the same form (see load_document).
+
+    A bond or bridge that is not there is one with state absent, so that applying the document brings back this state.
+    """
+    document = {
+        "ports": [_port(have, port, have.ports[port.port]) for port in want.ports if port.port in have.ports],
+        "bonds": [_bond(have, bond) for bond in want.bonds],
+        "open_vswitch": _open_vswitch(have, want),
+        "bridges": [_bridge(have, want, bridge) for bridge in want.bridges],
+        "addresses": [
+            _addresses(have, name)
+            for name in (_netdev(have, want, each.device) for each in want.addresses)
+            if have.link(name) is not None
+        ],
+    }
+    return {section: value for section, value in document.items() if value}
+
+
+def _netdev(have: Fabric, want: FabricWant, name: str) -> str:
+    for port in want.ports:
+        if name in (port.port, port.name) and port.port in have.ports:
+            return have.ports[port.port].port.netdev
+    return name
+
+
+def _port(have: Fabric, want: PortWant, state: PortState) -> dict[str, Any]:
+    """By its address on the bus, which no step changes."""
+    link = have.link(state.port.netdev)
+    bonded = link is not None and link.membership is not None
+    shown: dict[str, Any] = {
+        "port": state.function,
+        "name": state.port.netdev if want.name else None,
+        "altnames": sorted(link.altnames) if link and want.altnames else None,
+        "admin_state": "up" if link is None or link.up else "down",
+        "mtu": link.mtu if link and want.mtu is not None and not bonded else None,
+        "count": state.port.count if want.count is not None else None,
+        "vfs": [_vf(want, state, vf.index) for vf in state.port.vfs] if want.count is not None or want.vfs else None,
+        "eswitch_mode": state.eswitch.mode if want.eswitch.mode else None,
+        "inline_mode": state.eswitch.inline_mode if want.eswitch.inline_mode else None,
+        "encap_mode": state.eswitch.encap_mode if want.eswitch.encap_mode else None,
+        "steering_mode": state.steering_mode if want.steering_mode else None,
+        "hw_tc_offload": state.hw_tc_offload if want.hw_tc_offload is not None else None,
+    }
+    return {key: value for key, value in shown.items() if value not in (None, [])}
+
+
+def _vf(want: PortWant, state: PortState, index: int) -> dict[str, Any]:
+    vf = next(vf for vf in state.port.vfs if vf.index == index)
+    wanted = want.vfs.get(index)
+    attributes = dict(vf.attributes.given)
+    if not attributes.get("vlan"):
+        attributes = {key: value for key, value in attributes.items() if key not in ("qos", "vlan_proto")}
+    shown = {"vf": index, **attributes}
+    if state.port.is_pci and want.count is not None:
+        override = state.overrides.get(index)
+        shown["driver"] = override or (None if vf.driver else NO_DRIVER)
+    if wanted is not None and wanted.netns is not None:
+        shown["netns"] = state.places.get(index, ("", ""))[0]
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _bond(have: Fabric, want: BondWant) -> dict[str, Any]:
+    device = have.link(want.name)
+    if device is None or device.kind != "bond":
+        return {"name": want.name, "state": "absent"}
+    shown = {
+        "name": want.name,
+        "members": [member.name for member in members(have.links, want.name)],
+        "vf_lag": want.vf_lag or None,
+        "mtu": device.mtu if want.mtu is not None else None,
+        **{key: device.data.get(key) for key in want.data},
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _open_vswitch(have: Fabric, want: FabricWant) -> dict[str, Any]:
+    config = have.ovs.config if have.ovs else {}
+    shown: dict[str, Any] = {_OVS_KEYS[key]: config.get(key) for key in want.ovs_config}
+    if shown.get("hw_offload") is not None:
+        shown["hw_offload"] = shown["hw_offload"] == "true"
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _bridge(have: Fabric, want: FabricWant, bridge: BridgeWant) -> dict[str, Any]:
+    found = next((each for each in have.ovs.bridges if each.name == bridge.name), None) if have.ovs else None
+    if found is None:
+        return {"name": bridge.name, "state": "absent"}
+    of_ports = {
+        netdev: (port.port, index)
+        for port in want.ports
+        if port.port in have.ports
+        for index, netdev in have.ports[port.port].representors.items()
+    }
+    functions = {name: have.ports[name].function for name in have.ports}
+    representors = []
+    for port in found.ports:
+        if port.name in of_ports:
+            name, index = of_ports[port.name]
+            tag = {} if port.tag is None else {"tag": port.tag}
+            representors.append({"port": functions[name], "vf": index, **tag})
+    uplinks = [port.name for port in found.ports if port.name not in of_ports]
+    shown = {"name": bridge.name, "uplinks": uplinks, "representors": representors}
+    return {key: value for key, value in shown.items() if value}
+
+
+def _addresses(have: Fabric, name: str) -> dict[str, Any]:
+    found = have.addressing.get(name, Addressing())
+    routes = [{key: value for key, value in vars(route).items() if value not in ("", None)} for route in found.routes]
+    return {"device": name, "addresses": list(found.addresses), "routes": routes}
