@@ -20,8 +20,10 @@ options:
     description:
       - The program. V(railhead-rdma) has the verbs C(plan) and C(apply) for the documents of
         M(railhead.cluster.rdma_host) in C(/etc/railhead/rdma.d).
+      - V(railhead-fabric) has the verbs C(plan), C(apply) and C(show) for the document of M(railhead.cluster.fabric) in
+        C(/etc/railhead/fabric.json), and C(confirm) and C(rollback) for a change that could cut the host off.
     type: str
-    choices: [railhead-rdma]
+    choices: [railhead-rdma, railhead-fabric]
     default: railhead-rdma
   directory:
     description:
@@ -30,6 +32,7 @@ options:
     default: /usr/local/sbin
 seealso:
   - module: railhead.cluster.rdma_host
+  - module: railhead.cluster.fabric
 """
 
 EXAMPLES = r"""
@@ -64,11 +67,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.module import Task, run_task
-from ansible_collections.railhead.cluster.plugins.module_utils._program import rdma
+from ansible_collections.railhead.cluster.plugins.module_utils._program import fabric, rdma
 from ansible_collections.railhead.cluster.plugins.module_utils._program.install import observe_file, plan_file
 from ansible_collections.railhead.cluster.plugins.module_utils._program.zipapp import pack
 
-PROGRAMS = {"railhead-rdma": rdma}
+PROGRAMS = {"railhead-rdma": rdma, "railhead-fabric": fabric}
 
 
 def source_of(name: str) -> str:

@@ -103,7 +103,7 @@ commands:
     - [ovs-vsctl, "--timeout=60", "--may-exist", add-br, br0, "--", "--may-exist", add-port, br0, bond0]
 bridge:
   description: >-
-    The bridge as read last, with all of its ports but that of the host. RV(bridge.ports[].error) says why Open vSwitch
+    The bridge as read last, with all of its ports but that of the host. The C(error) of a port says why Open vSwitch
     cannot use a port, and is empty when it can.
   returned: success
   type: dict

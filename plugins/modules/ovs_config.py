@@ -84,7 +84,7 @@ commands:
     - [systemctl, start, ovs-vswitchd, openvswitch-switch]
 open_vswitch:
   description: >-
-    Open vSwitch as read last. While its database does not run, which check mode can see, RV(open_vswitch.other_config)
+    Open vSwitch as read last. While its database does not run, which check mode can see, C(other_config)
     is empty.
   returned: success
   type: dict

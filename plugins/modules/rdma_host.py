@@ -94,6 +94,13 @@ options:
       hca_object:
         description: Number of objects, or V(max).
         type: str
+  expected_netdevs:
+    description:
+      - Network devices that are not there yet and that somebody else will have made by the time the steps are taken,
+        such as a bridge of M(railhead.cluster.fabric). Links on them are planned as if they were there.
+    type: list
+    elements: str
+    default: []
   allow_disruption:
     description:
       - Consent to moves of devices that are in use.
@@ -174,7 +181,12 @@ def build(params: Mapping[str, Any]) -> Task[HostState]:
     want = load_document({section: params[section] for section in SECTIONS})
     return Task(
         observe=partial(observe_host, want=want),
-        plan=partial(plan_host, want=want, allow_disruption=params["allow_disruption"]),
+        plan=partial(
+            plan_host,
+            want=want,
+            allow_disruption=params["allow_disruption"],
+            expected_netdevs=params["expected_netdevs"],
+        ),
         returns=lambda have: {"host": shown_host(have, want)},
     )
 
@@ -191,6 +203,7 @@ def main() -> None:
             "links": entries(name=REQUIRED, type={**REQUIRED, "choices": ["rxe", "siw"]}, netdev=REQUIRED),
             "devices": entries(device=REQUIRED, name=OPTIONAL, netns=OPTIONAL, adaptive_moderation={"type": "bool"}),
             "cgroups": entries(cgroup=REQUIRED, device=REQUIRED, hca_handle=OPTIONAL, hca_object=OPTIONAL),
+            "expected_netdevs": {"type": "list", "elements": "str", "default": []},
             "allow_disruption": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

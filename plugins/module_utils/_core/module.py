@@ -18,17 +18,25 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.steps impor
 State = TypeVar("State")
 
 
+def _nothing(_plan: Plan) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Task(Generic[State]):
-    """What a module does, made from its parameters: how to read, how to plan, and what to return of the state."""
+    """What a module does, made from its parameters: how to read, how to plan, and what to return of the state.
+
+    C(returns_of_plan) gets what C(plan) returned for the state before the steps, in check mode too.
+    """
 
     observe: Callable[[Host], State]
     plan: Callable[[State], Plan]
     returns: Callable[[State], Mapping[str, Any]]
+    returns_of_plan: Callable[[Any], Mapping[str, Any]] = _nothing
 
 
 def run_task(module: AnsibleModule, build: Callable[[Mapping[str, Any]], Task[State]]) -> None:
-    """Converge and exit: C(changed), C(commands), C(diff) and what C(Task.returns) adds."""
+    """Converge and exit: C(changed), C(commands), C(diff) and what the task returns of the plan and of the state."""
     host = Host()
     try:
         task = build(module.params)
@@ -40,6 +48,7 @@ def run_task(module: AnsibleModule, build: Callable[[Mapping[str, Any]], Task[St
             changed=outcome.changed,
             commands=_shown(outcome.planned.steps),
             diff={"before": dict(outcome.planned.before), "after": dict(outcome.planned.after)},
+            **task.returns_of_plan(outcome.planned),
             **task.returns(outcome.state),
         )
 

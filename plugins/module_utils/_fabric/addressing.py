@@ -21,28 +21,34 @@ _METRIC_6 = 1024
 
 @dataclass(frozen=True)
 class Addressing:
-    """C(addresses) have prefix lengths, those of the link itself are left out. C(routes) are the static ones."""
+    """C(addresses) have prefix lengths, those of the link itself are left out. C(routes) are the static ones.
+
+    C(leased) are addresses that DHCP or router advertisements gave, and would give again.
+    """
 
     addresses: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    leased: tuple[str, ...] = ()
 
     def holds(self, address: str) -> bool:
-        return any(found.partition("/")[0] == address for found in self.addresses)
+        return any(found.partition("/")[0] == address for found in (*self.addresses, *self.leased))
 
 
 def parse_addresses(shown: Iterable[Mapping[str, Any]]) -> dict[str, Addressing]:
     """C(ip -j -d address show), by network device."""
     return {
-        str(link["ifname"]): Addressing(
-            tuple(
-                f"{entry['local']}/{entry['prefixlen']}"
-                for entry in link.get("addr_info", ())
-                if entry.get("scope") != "link" and "local" in entry
-            )
-        )
+        str(link["ifname"]): Addressing(_addresses(link, leased=False), leased=_addresses(link, leased=True))
         for link in shown
         if link.get("ifname")
     }
+
+
+def _addresses(link: Mapping[str, Any], leased: bool) -> tuple[str, ...]:
+    return tuple(
+        f"{entry['local']}/{entry['prefixlen']}"
+        for entry in link.get("addr_info", ())
+        if entry.get("scope") != "link" and "local" in entry and bool(entry.get("dynamic")) == leased
+    )
 
 
 def parse_routes(addressing: Addressing, netdev: str, shown: Iterable[Mapping[str, Any]]) -> Addressing:
@@ -55,18 +61,21 @@ def parse_routes(addressing: Addressing, netdev: str, shown: Iterable[Mapping[st
     )
 
 
-def with_addresses(have: Addressing, want: AddressesWant) -> tuple[tuple[Step, ...], Addressing]:
-    """Steps to exactly the wanted addresses and routes."""
+def with_addresses(have: Addressing, want: AddressesWant) -> tuple[tuple[Step, ...], tuple[Step, ...], Addressing]:
+    """Steps that take away what is not wanted, those that give what is missing, and what there is after both."""
     device = want.device
     routes = tuple(_normal(route) for route in want.routes)
     lost = [route for route in have.routes if route not in routes]
-    gone = [address for address in have.addresses if address not in want.addresses]
+    # The kernel lists the first address of a subnet before those that go with it: the last one goes first.
+    gone = [address for address in reversed(have.addresses) if address not in want.addresses]
     # What goes can take others with it: addresses of its subnet, and the routes whose next hop it made reachable.
     subnets = {ipaddress.ip_interface(address).network for address in gone}
     kept = set(have.addresses) - set(gone)
-    steps = [
+    losing = [
         *(_change_route("del", route, device, f"remove the route to {route.to} over {device}") for route in lost),
         *(_change_address("del", address, device, f"remove the address {address} from {device}") for address in gone),
+    ]
+    gaining = [
         *(
             _change_address("replace", address, device, f"give {device} the address {address}")
             for address in want.addresses
@@ -78,7 +87,7 @@ def with_addresses(have: Addressing, want: AddressesWant) -> tuple[tuple[Step, .
             if gone or route not in have.routes
         ),
     ]
-    return tuple(steps), Addressing(want.addresses, routes)
+    return tuple(losing), tuple(gaining), replace(have, addresses=want.addresses, routes=routes)
 
 
 def _change_address(verb: str, address: str, device: str, does: str) -> Command:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import Command, Wait
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import SWITCHDEV
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import LAG_STATE
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import LAG_ACTIVE, LAG_STATE
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports import mode_of, unbind
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import BondWant, PortWant
@@ -22,7 +22,6 @@ from ansible_collections.railhead.cluster.plugins.module_utils._link.attributes 
 from ansible_collections.railhead.cluster.plugins.module_utils._link.bond import bond_changes, needs_down
 from ansible_collections.railhead.cluster.plugins.module_utils._link.device import Device, members
 
-ACTIVE = "active"
 _DEFAULT_MTU = 1500
 
 
@@ -86,7 +85,7 @@ def delete_bond(planning: Planning, bond: BondWant) -> None:
     planning.leave_bridges(bond.name)
     for member in members(planning.now.links, bond.name):
         planning.touch_management(member.name, doing)
-        planning.set_link(member.name, master=None, membership=None, up=False)
+        planning.left_bond(member.name)
     planning.ip(doing, "link", "del", "dev", bond.name, disrupts=f"the traffic of {bond.name}", undo="create it again")
     planning.drop_links(bond.name)
     planning.forget_addresses(bond.name)
@@ -94,12 +93,12 @@ def delete_bond(planning: Planning, bond: BondWant) -> None:
 
 def make_bond(planning: Planning, bond: BondWant) -> None:
     wanted = [planning.resolve(member) for member in bond.members]
-    _make_room_for_lag(planning, bond)
     data = {key: value for key, value in bond.data.items() if key != "primary"}
     if planning.now.link(bond.name) is None:
         _create(planning, bond, data)
     else:
         _change(planning, bond, data, wanted)
+    _make_room_for_lag(planning, bond)
     mtu = bond.mtu
     if mtu not in (None, planning.link(bond.name).mtu):
         undo = f"set it to {planning.link(bond.name).mtu}"
@@ -121,25 +120,25 @@ def _ports(planning: Planning, bond: BondWant) -> list[PortWant]:
 def _make_room_for_lag(planning: Planning, bond: BondWant) -> None:
     """A card begins to bond only while no VF has a driver (LP#1988018)."""
     for port in _ports(planning, bond) if bond.vf_lag else ():
-        if planning.state(port).lag != ACTIVE:
+        if planning.state(port).lag != LAG_ACTIVE:
             planning.touch_vfs(port, f"have the card bond {bond.name}")
             unbind(planning, port, "the card begins to bond only without drivers on the VFs")
 
 
 def _await_lag(planning: Planning, bond: BondWant) -> None:
-    ports = [port for port in _ports(planning, bond) if bond.vf_lag and planning.state(port).lag != ACTIVE]
+    ports = [port for port in _ports(planning, bond) if bond.vf_lag and planning.state(port).lag != LAG_ACTIVE]
     if ports:
         planning.steps.append(
             Wait(
                 tuple(LAG_STATE.format(planning.state(port).function) for port in ports),
                 f"wait until the card bonds {bond.name} by itself",
-                pattern=ACTIVE,
+                pattern=LAG_ACTIVE,
                 advice="See dmesg: all ports of the card, and only they, must be in the bond, all in switchdev mode,"
                 " with the same RoCE setting.",
             )
         )
     for port in ports:
-        planning.set_port(port, lag=ACTIVE)
+        planning.set_port(port, lag=LAG_ACTIVE)
 
 
 def _create(planning: Planning, bond: BondWant, data: Mapping[str, Value]) -> None:

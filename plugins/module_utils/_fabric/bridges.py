@@ -23,6 +23,9 @@ from ansible_collections.railhead.cluster.plugins.module_utils._ovs.plan import 
 from ansible_collections.railhead.cluster.plugins.module_utils._ovs.plan import PortWant as OvsPortWant
 from ansible_collections.railhead.cluster.plugins.module_utils._ovs.plan import with_bridges, with_config
 
+#: The kind of the network devices of bridges, and of the master of their ports.
+OPENVSWITCH = "openvswitch"
+
 
 def make_bridges(planning: Planning) -> None:
     want = planning.want
@@ -93,6 +96,14 @@ def _retire(planning: Planning, bridge: BridgeWant) -> None:
 def _touch_uplink(planning: Planning, bridge: str, netdev: str) -> None:
     found = planning.ovs.bridge(bridge)
     if found is None or found.port(netdev) is None:
+        device = planning.link(netdev)
+        master = planning.now.link(device.master) if device.master else None
+        if master is not None and master.kind != OPENVSWITCH:
+            refuse(
+                f"put {netdev} into the bridge {bridge}",
+                f"it is in {master.name}, which is not in the document",
+                f"release it there, or give {master.name} as uplink instead",
+            )
         planning.touch(netdev, f"put {netdev} into the bridge {bridge}")
     planning.flush(netdev)
 
@@ -111,7 +122,7 @@ def _raise(planning: Planning, bridge: OvsBridgeWant) -> None:
     if not bridge.present:
         return
     if planning.now.link(bridge.name) is None:
-        planning.add_link(Device(bridge.name, kind="openvswitch", link_type="ether"))
+        planning.add_link(Device(bridge.name, kind=OPENVSWITCH, link_type="ether"))
         planning.forget_addresses(bridge.name)
     for name in (*(port.name for port in bridge.ports), bridge.name):
         planning.bring_up(name)

@@ -75,8 +75,8 @@ def load_bond(where: str, entry: Mapping[str, Any], names: Names) -> BondWant:
         if members[-1].kind not in (PORT, OTHER):
             raise wrong(place, f"{text} is a {members[-1].kind}, and none of these can be in a bond; give ports")
         names.put_into(place, members[-1], bond)
-    if not members:
-        raise wrong(f"{where}.members", "a bond without members carries nothing; give one or more ports")
+    if not members and entry.get("members") is None:
+        raise wrong(where, "members are missing; give one or more ports, or an empty list to have none")
     with at(where):
         data = checked("bond", {option: entry.get(option) for option in BOND_OPTIONS})
         # The rules of the options; that the primary is a member is checked with its names here.

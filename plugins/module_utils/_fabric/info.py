@@ -11,10 +11,10 @@ from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.addressing import Addressing
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.bonds import ACTIVE
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.document_bonds import BOND_OPTIONS
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import (
     HERE,
+    LAG_ACTIVE,
     Fabric,
     PortState,
     observe_fabric,
@@ -122,7 +122,7 @@ def _is_vf_lag(have: Fabric, bond: Device) -> bool:
     """Whether the card bonds the members itself, and not only carries their traffic."""
     netdevs = {state.port.netdev: state.lag for state in have.ports.values()}
     lags = [netdevs.get(member.name) for member in members(have.links, bond.name)]
-    return bool(lags) and set(lags) == {ACTIVE}
+    return bool(lags) and set(lags) == {LAG_ACTIVE}
 
 
 def _everything(have: Fabric) -> FabricWant:

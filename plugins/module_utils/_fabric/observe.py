@@ -47,6 +47,7 @@ _NET = "/sys/class/net"
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 #: What VF-LAG of mlx5 says of itself (drivers/net/ethernet/mellanox/mlx5/core/lag/debugfs.c), by PCI address.
 LAG_STATE = "/sys/kernel/debug/mlx5/{}/lag/state"
+LAG_ACTIVE = "active"
 #: The place of a VF in the host's own namespace, where sysfs has the name of its network device.
 HERE = ("", "")
 
@@ -113,7 +114,7 @@ def observe_fabric(host: Host, want: FabricWant) -> Fabric:
         ports=_ports(host, want.ports, found, Readings(host, shown), Management(address or "", tuple(management))),
         missing=tuple(port.port for port in want.ports if port.port not in found),
         links=links,
-        addressing=_with_routes(host, addressing) if want.addresses else addressing,
+        addressing=_with_routes(host, addressing) if want.addresses or want.bonds or want.bridges else addressing,
         ovs=ovs,
         spaces=observe_names(host),
         rules=host.read(RULES_FILE),

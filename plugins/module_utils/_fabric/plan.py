@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import Plan
+from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import Plan, Step
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.addressing import Addressing, with_addresses
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.bonds import check_bond, delete_bond, make_bond
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.bridges import make_bridges
@@ -30,7 +30,6 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports imp
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.restore import document_of
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import (
-    AddressesWant,
     Consents,
     FabricWant,
 )
@@ -54,7 +53,7 @@ def plan_fabric(
     _check(planning)
     name_ports(planning)
     for phase in (release_port, resize_port, switch_port, configure_vfs, offload_flows):
-        for port in want.ports:
+        for port in planning.want.ports:
             phase(planning, port)
     if not ports_only:
         _connect(planning)
@@ -95,19 +94,20 @@ def _connect(planning: Planning) -> None:
     for phase in (bind_vfs, place_vfs):
         for port in want.ports:
             phase(planning, port)
-    for wanted in want.addresses:
-        _give_addresses(planning, wanted)
+    _give_addresses(planning)
 
 
-def _give_addresses(planning: Planning, want: AddressesWant) -> None:
-    device = planning.resolve(want.device)
-    have = planning.now.addressing.get(device, Addressing())
-    steps, after = with_addresses(have, replace(want, device=device))
-    if not steps:
+def _give_addresses(planning: Planning) -> None:
+    """A route or an address that moves from one device to another is taken away before it is given."""
+    given: list[Step] = []
+    for want in planning.want.addresses:
+        device = planning.resolve(want.device)
+        have = planning.now.addressing.get(device, Addressing())
+        losing, gaining, after = with_addresses(have, replace(want, device=device))
+        if set(have.addresses) - set(want.addresses):
+            planning.touch_management(device, f"remove addresses from {device}")
         planning.bring_up(device)
-        return
-    if set(have.addresses) - set(want.addresses):
-        planning.touch_management(device, f"remove addresses from {device}")
-    planning.bring_up(device)
-    planning.steps += steps
-    planning.now = replace(planning.now, addressing={**planning.now.addressing, device: after})
+        planning.steps += losing
+        given += gaining
+        planning.now = replace(planning.now, addressing={**planning.now.addressing, device: after})
+    planning.steps += given

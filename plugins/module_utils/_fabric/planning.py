@@ -15,6 +15,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants imp
 from ansible_collections.railhead.cluster.plugins.module_utils._link.device import Device, stacked
 from ansible_collections.railhead.cluster.plugins.module_utils._ovs.observe import Ovs
 from ansible_collections.railhead.cluster.plugins.module_utils._ovs.plan import without_ports
+from ansible_collections.railhead.cluster.plugins.module_utils._sriov.observe import Vf
 
 
 class Planning:
@@ -79,24 +80,37 @@ class Planning:
     def take_down(self, netdev: str) -> None:
         if self.link(netdev).up:
             self.ip(f"take {netdev} down", "link", "set", "dev", netdev, "down", disrupts=f"the traffic of {netdev}")
-            self.set_link(netdev, up=False)
+            self.went_down(netdev)
+
+    def went_down(self, netdev: str, **changes: Any) -> None:
+        """What is down has no routes and no addresses of IPv6 (fib_disable_ip, addrconf_ifdown of the kernel)."""
+        self.set_link(netdev, up=False, **changes)
+        found = self.now.addressing.get(netdev, Addressing())
+        addresses, leased = (
+            tuple(address for address in each if ":" not in address) for each in (found.addresses, found.leased)
+        )
+        left = Addressing(addresses, (), leased)
+        self.now = replace(self.now, addressing={**self.now.addressing, netdev: left})
 
     def bring_up(self, netdev: str) -> None:
-        if not self.link(netdev).up:
+        """Unless it is a port that is to be down."""
+        kept_down = any(not want.up and self.netdev(want) == netdev for want in self.want.ports)
+        if not (kept_down or self.link(netdev).up):
             self.ip(f"take {netdev} up", "link", "set", "dev", netdev, "up")
             self.set_link(netdev, up=True)
 
     def flush(self, netdev: str) -> None:
         """What is in a bond or a bridge answers for no address of its own; one that stays would keep its routes."""
         found = self.now.addressing.get(netdev, Addressing())
-        if found.addresses:
+        lost = (*found.addresses, *found.leased)
+        if lost:
             self.touch(netdev, f"remove the addresses of {netdev}")
-            does = f"remove {', '.join(found.addresses)} from {netdev}, which is to be a part of something"
+            does = f"remove {', '.join(lost)} from {netdev}, which is to be a part of something"
             self.ip(does, "address", "flush", "dev", netdev, "scope", "global", undo="give them back")
             self.forget_addresses(netdev)
 
     def leave_bond(self, netdev: str) -> None:
-        """A bond takes the member that it loses down."""
+        """A bond takes the member that it loses down, and gives it back the MTU that it had, which nobody knows."""
         bond = self.link(netdev).master
         self.touch(netdev, f"release {netdev} from {bond}")
         self.ip(
@@ -105,11 +119,27 @@ class Planning:
             disrupts=f"a part of the traffic of {bond}",
             undo=f"enslave {netdev} to {bond}",
         )
-        self.set_link(netdev, master=None, membership=None, up=False)
+        self.left_bond(netdev)
+
+    def left_bond(self, netdev: str) -> None:
+        self.went_down(netdev, master=None, membership=None, mtu=0)
+        self.lose_lag(netdev)
+
+    def lose_lag(self, netdev: str) -> None:
+        """A card bonds all of its ports by itself, or none."""
+        cards = {_card(state) for state in self.now.ports.values() if state.port.netdev == netdev}
+        ports = {
+            name: replace(state, lag="disabled") if state.lag and _card(state) in cards else state
+            for name, state in self.now.ports.items()
+        }
+        self.now = replace(self.now, ports=ports)
 
     def leave_bridges(self, *netdevs: str) -> None:
         """Take ports out of Open vSwitch, as far as they are in it."""
         if self.now.ovs is not None:
+            for netdev in netdevs:
+                if self.now.ovs.bridge_of(netdev):
+                    self.set_link(netdev, master=None)
             steps, ovs = without_ports(self.now.ovs, netdevs)
             self.steps += steps
             self.now = replace(self.now, ovs=ovs)
@@ -153,17 +183,33 @@ class Planning:
                 "release them first, or set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
             )
 
+    def touch_vf(self, vf: Vf, doing: str) -> None:
+        """Before a step that takes a VF away from its users, and not its representor from the bridge."""
+        users = [user for user in vf.users if "representor" not in user]
+        for netdev in vf.netdevs:
+            self.touch_management(netdev, doing)
+        if users and not self.consents.vfs_in_use:
+            refuse(
+                doing,
+                "; ".join(users),
+                "release it first, or set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
+            )
+
     def _traffic(self, netdev: str) -> list[str]:
         device = self.now.link(netdev)
         if device is None or not device.up:
             return []
-        addresses = self.now.addressing.get(netdev, Addressing()).addresses
+        found = self.now.addressing.get(netdev, Addressing())
         words = [f"it is in {device.master}"] if device.master else []
-        words += [f"it has the address {address}" for address in addresses]
+        words += [f"it has the address {address}" for address in (*found.addresses, *found.leased)]
         return words + [f"{name} runs over it" for name in stacked(self.now.links, netdev)]
 
     def _there(self) -> str:
         return f"there are: {', '.join(link.name for link in self.now.links)}"
+
+
+def _card(state: PortState) -> str:
+    return state.function.rpartition(".")[0]
 
 
 def refuse(doing: str, found: str, advice: str) -> NoReturn:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import (
     ADDRESS_OF,
@@ -35,6 +37,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._sriov.plan impor
     refuse_attributes,
     resolved,
 )
+from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request import DEFAULT_PROTOCOL, Attributes
 
 LEGACY = "legacy"
 #: Drivers that make VFs only after the way into switchdev; all others before it.
@@ -44,6 +47,12 @@ _LONGEST_NAME = 15
 _HOST_NAMESPACE_FILE = "/proc/1/ns/net"
 #: A VF gets its address and its GUIDs from the port when its driver is bound.
 _TAKEN_AT_BIND = ("mac", "node_guid", "port_guid")
+#: What drivers take in legacy mode only, and what it is in switchdev mode (mlx5_eswitch_set_vport_vlan, _spoofchk and
+#: _trust in eswitch.c of mlx5; ice_set_vf_trust in ice_sriov.c).
+_IN_SWITCHDEV: Mapping[str, Mapping[str, Any]] = {
+    "mlx5_core": {"vlan": 0, "qos": 0, "vlan_proto": DEFAULT_PROTOCOL, "spoofchk": False, "trust": False},
+    "ice": {"trust": False},
+}
 
 
 def count_of(state: PortState, want: PortWant) -> int:
@@ -63,7 +72,14 @@ def representor_of(state: PortState, want: PortWant, index: int) -> str:
     return f"{name_of(state, want)}_{index}"
 
 
+def manages_drivers(want: PortWant) -> bool:
+    """Whether VFs without a driver get one: whoever changes VFs may have to take their drivers away for it."""
+    return want.count is not None or bool(want.vfs) or want.eswitch.mode is not None
+
+
 def resizes(state: PortState, want: PortWant) -> bool:
+    if state.driver in _SWITCHDEV_FIRST and changes_mode(state, want) and state.port.count:
+        return True
     return want.count is not None and not (want.count == state.port.count and state.port.complete)
 
 
@@ -91,6 +107,7 @@ def check_port(planning: Planning, want: PortWant) -> None:
     sized = replace(state.port, count=count)
     refuse_attributes(sized, want.port, {index: vf.attributes for index, vf in want.vfs.items()})
     _check_eswitch(state, want)
+    _check_attributes(state, want)
     if want.hw_tc_offload is not None and state.hw_tc_offload is None:
         refuse(
             f"set hw_tc_offload of {want.port}",
@@ -118,12 +135,25 @@ def _check_eswitch(state: PortState, want: PortWant) -> None:
     attempt = f"set steering_mode of {want.port} to {want.steering_mode}"
     if state.steering_mode is None:
         refuse(attempt, "its driver has no parameter flow_steering_mode", "leave steering_mode out")
-    if state.eswitch.mode == SWITCHDEV:
+    in_legacy = want.eswitch.mode and (changes_mode(state, want) or resizes(state, want))
+    if state.eswitch.mode == SWITCHDEV and not in_legacy:
         refuse(
             attempt,
             f"it is {state.steering_mode}, and the card changes it only while its e-switch is in legacy mode",
             "run once with eswitch_mode: legacy",
         )
+
+
+def _check_attributes(state: PortState, want: PortWant) -> None:
+    fixed = _IN_SWITCHDEV.get(state.driver, {}) if mode_of(state, want) == SWITCHDEV else {}
+    for index, vf in want.vfs.items():
+        for key, value in vf.attributes.given.items():
+            if fixed.get(key, value) != value:
+                refuse(
+                    f"set {key} of VF {index} of {want.port} to {value}",
+                    f"its driver {state.driver} takes that in legacy mode only",
+                    "leave it out" + (", and give its representor that tag in a bridge" if key == "vlan" else ""),
+                )
 
 
 def _check_representors(state: PortState, want: PortWant) -> None:
@@ -142,7 +172,7 @@ def _check_representors(state: PortState, want: PortWant) -> None:
 def name_ports(planning: Planning) -> None:
     """udev rules first, so that representors have their names from the start; then the ports themselves."""
     rules = render_rules(_named(planning, want) for want in planning.want.ports) or ""
-    if rules.rstrip("\n") != (planning.now.rules or ""):
+    if planning.want.ports and rules.rstrip("\n") != (planning.now.rules or ""):
         content = rules.encode()
         digest = hashlib.sha256(content).hexdigest()
         planning.steps += [
@@ -165,18 +195,44 @@ def _rename(planning: Planning, want: PortWant) -> None:
     netdev = planning.netdev(want)
     if want.name in (None, netdev):
         return
-    doing, device = f"rename {netdev} to {want.name}", planning.link(netdev)
-    if device.master:
-        refuse(doing, f"it is in {device.master}", "release it first, or keep its name")
+    doing, device, name = f"rename {netdev} to {want.name}", planning.link(netdev), str(want.name)
     planning.touch(netdev, doing)
+    _leave_master(planning, netdev, doing)
     # Before 6.2 the kernel renames only what is down.
     planning.take_down(netdev)
-    planning.ip(doing, "link", "set", "dev", netdev, "name", str(want.name), undo=f"rename it to {netdev}")
-    planning.set_link(netdev, name=want.name, altnames=tuple(set(device.altnames) - {want.name}))
+    if name in device.altnames:
+        # To the kernel it is taken, also by the device itself.
+        does = f"take the altname {name} from {netdev}"
+        planning.ip(does, "link", "property", "del", "dev", netdev, "altname", name, undo="give it back")
+    planning.ip(doing, "link", "set", "dev", netdev, "name", name, undo=f"rename it to {netdev}")
+    planning.set_link(netdev, name=want.name, altnames=tuple(each for each in device.altnames if each != name))
     planning.set_vfs(want, netdev=want.name)
     moved = planning.now.addressing.get(netdev)
     if moved is not None:
         planning.now = replace(planning.now, addressing={**planning.now.addressing, str(want.name): moved})
+
+
+def _leave_master(planning: Planning, netdev: str, doing: str) -> None:
+    """A member of a bond is up, and a bridge of Open vSwitch knows its ports by their names."""
+    device, bridge = planning.link(netdev), planning.ovs.bridge_of(netdev)
+    if bridge is not None:
+        _refuse_foreign_bridge(planning, netdev, doing)
+        planning.leave_bridges(netdev)
+    elif device.membership is not None:
+        _refuse_foreign_bond(planning, netdev, doing)
+        planning.leave_bond(netdev)
+    elif device.master:
+        refuse(doing, f"it is in {device.master}", "release it first, or keep its name")
+
+
+def _refuse_foreign_bond(planning: Planning, netdev: str, doing: str) -> None:
+    bond = planning.link(netdev).master
+    if bond not in {wanted.name for wanted in planning.want.bonds}:
+        refuse(
+            doing,
+            f"{netdev} has to leave {bond} on the way, which is not in the document",
+            f"list {bond} under bonds, so that it gets its member back",
+        )
 
 
 def _add_altnames(planning: Planning, want: PortWant) -> None:
@@ -199,10 +255,10 @@ def release_port(planning: Planning, want: PortWant) -> None:
     """Take what is about to go away out of bridges and bonds, and drivers off VFs that may not have one."""
     state = planning.state(want)
     resized, moded = resizes(state, want), changes_mode(state, want)
-    if not (resized or moded):
+    if not (resized or moded or _changes_flows(state, want)):
         return
     doing = f"change the number of VFs of {want.port} from {state.port.count} to {want.count}"
-    if moded:
+    if moded or not resized:
         doing = f"change the e-switch of {want.port} from {state.eswitch.mode} to {mode_of(state, want)}"
     planning.touch_vfs(want, doing)
     planning.touch_management(state.port.netdev, doing)
@@ -211,23 +267,55 @@ def release_port(planning: Planning, want: PortWant) -> None:
     planning.leave_bridges(*state.representors.values())
     if moded or (resized and state.eswitch.mode == SWITCHDEV):
         planning.touch(state.port.netdev, doing)
-        _leave_uplink(planning, state.port.netdev)
+        _leave_uplink(planning, state.port.netdev, doing)
         unbind(planning, want, "its e-switch changes only without drivers on the VFs")
+    elif not resized:
+        planning.touch(state.port.netdev, doing)
+        for netdev in (state.port.netdev, planning.link(state.port.netdev).master or ""):
+            _refuse_foreign_bridge(planning, netdev, doing)
+            planning.leave_bridges(netdev)
 
 
-def _leave_uplink(planning: Planning, netdev: str) -> None:
+def _changes_flows(state: PortState, want: PortWant) -> bool:
+    """Whether it changes what no flow may be offloaded for, without a change of the mode."""
+    changed = any(
+        getattr(want.eswitch, key) not in (None, getattr(state.eswitch, key)) for key in ("inline_mode", "encap_mode")
+    )
+    return state.eswitch.mode == SWITCHDEV and changed
+
+
+def _leave_uplink(planning: Planning, netdev: str, doing: str) -> None:
     """Flows that Open vSwitch offloaded keep a card from changing its mode."""
     master = planning.link(netdev).master
     bond = planning.now.link(master) if master else None
+    _refuse_foreign_bridge(planning, netdev, doing)
     planning.leave_bridges(netdev)
     if bond is not None and bond.kind == "bond":
+        _refuse_foreign_bond(planning, netdev, doing)
+        _refuse_foreign_bridge(planning, bond.name, doing)
         planning.leave_bridges(bond.name)
         planning.leave_bond(netdev)
+
+
+def _refuse_foreign_bridge(planning: Planning, netdev: str, doing: str) -> None:
+    bridge = planning.ovs.bridge_of(netdev)
+    if bridge is not None and bridge.name not in {wanted.name for wanted in planning.want.bridges}:
+        refuse(
+            doing,
+            f"{netdev} has to leave the bridge {bridge.name} on the way, which is not in the document",
+            f"list {bridge.name} under bridges, with {netdev} as uplink, so that it gets it back",
+        )
 
 
 def unbind(planning: Planning, want: PortWant, why: str, only: frozenset[int] | None = None) -> None:
     state = planning.state(want)
     vfs = []
+    if not manages_drivers(want) and any(vf.driver and (only is None or vf.index in only) for vf in state.port.vfs):
+        refuse(
+            f"take the VFs of {want.port} from their drivers for a moment",
+            f"{why}, and without a count its VFs are left alone",
+            f"give it count: {state.port.count}, so that they get their drivers back",
+        )
     for vf in state.port.vfs:
         if vf.driver and (only is None or vf.index in only):
             path = _vf_path(state, vf)
@@ -270,8 +358,8 @@ def resize_port(planning: Planning, want: PortWant) -> None:
             )
         )
         planning.drop_links(*(netdev for vf in state.port.vfs for netdev in vf.netdevs))
-    if switch_first and mode_of(state, want) == SWITCHDEV:
-        _set_mode(planning, want, SWITCHDEV)
+    if switch_first and changes_mode(state, want):
+        _set_mode(planning, want, mode_of(state, want))
     if count:
         planning.steps.append(Write(numvfs, str(count), f"create {count} VFs on {want.port}", undo="remove them"))
     if count and state.port.is_pci:
@@ -282,6 +370,9 @@ def resize_port(planning: Planning, want: PortWant) -> None:
     planning.drop_links(*drop)
     planning.set_vfs(want, count=count, vfs=fresh_vfs(state.port, count))
     planning.set_port(want, overrides={}, places={}, representors={})
+    if state.eswitch.mode == SWITCHDEV and want.eswitch.mode is None and not switch_first:
+        # The mode is to be left alone.
+        _set_mode(planning, want, SWITCHDEV)
 
 
 def _stop_probing(planning: Planning, want: PortWant) -> None:
@@ -293,8 +384,11 @@ def _stop_probing(planning: Planning, want: PortWant) -> None:
 
 
 def switch_port(planning: Planning, want: PortWant) -> None:
-    """Steering mode, inline mode and encapsulation come before switchdev: later, the card or its flows forbid them."""
+    """Steering mode, inline mode and encapsulation are for legacy mode: later, the card or its flows forbid them."""
     state = planning.state(want)
+    if changes_mode(state, want) and mode_of(state, want) == LEGACY:
+        _set_mode(planning, want, LEGACY)
+        state = planning.state(want)
     if want.steering_mode not in (None, state.steering_mode):
         words = ("name", "flow_steering_mode", "value", str(want.steering_mode), "cmode", "runtime")
         does = f"set the steering mode of {want.port} to {want.steering_mode}"
@@ -316,9 +410,11 @@ def switch_port(planning: Planning, want: PortWant) -> None:
 
 
 def _set_mode(planning: Planning, want: PortWant, mode: str) -> None:
-    """A card forgets what it knew of its VFs, and its network device can come up anew and down."""
+    """A card forgets what it knew of its VFs."""
     state = planning.state(want)
-    netdev = name_of(state, want)
+    netdev = state.port.netdev
+    # Some kernels leave it up and others do not, and a bond takes only what is down.
+    planning.take_down(netdev)
     _set_eswitch(planning, want, "mode", mode, disrupts=f"the traffic of {netdev} and its VFs")
     path = f"/sys/class/net/{netdev}"
     if mode == SWITCHDEV:
@@ -327,19 +423,13 @@ def _set_mode(planning: Planning, want: PortWant, mode: str) -> None:
         wait = Wait((path,), f"wait for the network device of {want.port}")
     planning.steps.append(wait)
     planning.drop_links(*state.representors.values())
-    planning.set_link(netdev, up=False)
-    planning.set_port(
-        want,
-        representors={},
-        hw_tc_offload=None if state.hw_tc_offload is None else False,
-        lag=None if state.lag is None else "disabled",
-    )
+    # Whether the offload of flows is on then depends on the driver: it is set again, whatever is wanted.
+    offload = None if state.hw_tc_offload is None else not want.hw_tc_offload
+    planning.set_port(want, representors={}, hw_tc_offload=offload)
+    planning.lose_lag(netdev)
     planning.set_vfs(
         want,
-        vfs=tuple(
-            replace(vf, fresh=True, attributes=Vf(0, vf.attributes.__class__()).attributes)
-            for vf in planning.state(want).port.vfs
-        ),
+        vfs=tuple(replace(vf, fresh=True, attributes=Attributes()) for vf in planning.state(want).port.vfs),
     )
 
 
@@ -381,6 +471,11 @@ def _await_representors(planning: Planning, want: PortWant) -> None:
 
 def configure_vfs(planning: Planning, want: PortWant) -> None:
     state = planning.state(want)
+    if state.eswitch.mode == SWITCHDEV:
+        fixed = _IN_SWITCHDEV.get(state.driver, {})
+        known = (replace(vf, attributes=replace(vf.attributes, **fixed)) if vf.fresh else vf for vf in state.port.vfs)
+        planning.set_vfs(want, vfs=tuple(known))
+        state = planning.state(want)
     configured = {}
     for vf in state.port.vfs:
         wanted = resolved(state.port, want.vfs.get(vf.index, VfWant()).attributes, vf.index)
@@ -392,12 +487,8 @@ def configure_vfs(planning: Planning, want: PortWant) -> None:
         and any(getattr(configured[vf.index][1], key) != getattr(vf.attributes, key) for key in _TAKEN_AT_BIND)
     )
     for vf in state.port.vfs:
-        if vf.index in late and vf.users and not planning.consents.vfs_in_use:
-            refuse(
-                f"change the address of VF {vf.index} of {want.port}",
-                f"it takes its driver away for a moment, and {'; '.join(vf.users)}",
-                "release it first, or set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
-            )
+        if vf.index in late:
+            planning.touch_vf(vf, f"change the address of VF {vf.index} of {want.port}, for which it loses its driver")
     unbind(planning, want, "a VF takes its address when it is bound", late)
     planning.steps += [step for steps, _attributes in configured.values() for step in steps]
     vfs = tuple(replace(vf, attributes=configured[vf.index][1]) for vf in planning.state(want).port.vfs)
@@ -445,27 +536,22 @@ def raise_port(planning: Planning, want: PortWant) -> None:
 def bind_vfs(planning: Planning, want: PortWant) -> None:
     """Drivers for VFs, when all is there that they find at bind. A port that does not probe refuses it by hand too."""
     state = planning.state(want)
-    if want.count is None or not state.port.is_pci:
+    if not (state.port.is_pci and manages_drivers(want)):
         return
-    wrong = {vf.index for vf in state.port.vfs if vf.driver and not _fits(state, vf, want)}
-    if wrong:
-        for vf in state.port.vfs:
-            if vf.index in wrong and vf.users and not planning.consents.vfs_in_use:
-                refuse(
-                    f"give VF {vf.index} of {want.port} another driver",
-                    "; ".join(vf.users),
-                    "release it first, or set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
-                )
-        unbind(planning, want, "it is to have another one", frozenset(wrong))
-        state = planning.state(want)
+    wrong = [vf for vf in state.port.vfs if vf.driver and _driver(want, vf.index) not in (None, vf.driver)]
+    for vf in wrong:
+        planning.touch_vf(vf, f"give VF {vf.index} of {want.port} another driver")
+    unbind(planning, want, "it is to have another one", frozenset(vf.index for vf in wrong))
+    state = planning.state(want)
     if state.port.drivers_autoprobe is False:
         file = f"{state.port.directory}/sriov_drivers_autoprobe"
         planning.steps.append(Write(file, "1", f"let VFs of {want.port} have drivers", undo="write 0"))
         planning.set_vfs(want, drivers_autoprobe=True)
     overrides, bound = dict(state.overrides), []
     for vf in state.port.vfs:
-        wanted, path = _driver(want, vf.index), _vf_path(state, vf)
-        if overrides.get(vf.index, "") != (wanted or ""):
+        wanted, path, override = _driver(want, vf.index), _vf_path(state, vf), overrides.get(vf.index, "")
+        # Others, such as libvirt, keep VFs for a driver too; only what keeps it from having any is ours to undo.
+        if override != wanted if wanted else override == NO_DRIVER:
             keep = f"keep VF {vf.index} of {want.port} for {wanted}" if wanted else f"let VF {vf.index} have any driver"
             planning.steps.append(Write(f"{path}/driver_override", wanted or "\n", keep))
             overrides[vf.index] = wanted or ""
@@ -500,12 +586,8 @@ def place_vfs(planning: Planning, want: PortWant) -> None:
                 "a simulated VF has no network device",
                 "leave netns out",
             )
-        if vf.users and not planning.consents.vfs_in_use and found:
-            refuse(
-                f"move VF {vf.index} of {want.port} out of the network namespace {found}",
-                "its users there lose it",
-                "set allow_vfs_in_use=true (host_fabric_allow_vfs_in_use)",
-            )
+        if vf.driver:
+            planning.touch_vf(vf, f"move VF {vf.index} of {want.port} to another network namespace")
         if not (found or settled):
             # udev may still be about to rename what was just bound.
             does = f"wait until udev has named the VFs of {want.port}"
@@ -529,12 +611,6 @@ def _make_namespace(planning: Planning, name: str) -> None:
 
 def _driver(want: PortWant, index: int) -> str | None:
     return want.vfs.get(index, VfWant()).driver
-
-
-def _fits(state: PortState, vf: Vf, want: PortWant) -> bool:
-    """Whether the driver of a VF is the wanted one; any is, when none is named and the VF is not kept for one."""
-    wanted = _driver(want, vf.index)
-    return vf.driver == wanted if wanted else not state.overrides.get(vf.index)
 
 
 def _vf_path(state: PortState, vf: Vf) -> str:

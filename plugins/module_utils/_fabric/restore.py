@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.addressing import Addressing
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import Fabric, PortState
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import LAG_ACTIVE, Fabric, PortState
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import (
     NO_DRIVER,
     BondWant,
@@ -15,9 +16,12 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants imp
     FabricWant,
     PortWant,
 )
+from ansible_collections.railhead.cluster.plugins.module_utils._link.attributes import BOND
 from ansible_collections.railhead.cluster.plugins.module_utils._link.device import members
 
-_OVS_KEYS = {"hw-offload": "hw_offload", "tc-policy": "tc_policy"}
+_LAST_VLAN = 4094
+#: How the document calls keys of other_config, and what a key means that is not there (ovs-vswitchd.conf.db(5)).
+_OVS_KEYS = {"hw-offload": ("hw_offload", "false"), "tc-policy": ("tc_policy", "none")}
 
 
 def document_of(have: Fabric, want: FabricWant) -> dict[str, Any]:
@@ -26,17 +30,29 @@ def document_of(have: Fabric, want: FabricWant) -> dict[str, Any]:
     A bond or bridge that is not there is one with state absent, so that applying the document brings back this state.
     """
     document = {
-        "ports": [_port(have, port, have.ports[port.port]) for port in want.ports if port.port in have.ports],
+        "ports": [
+            _port(have, port, have.ports[port.port], bool(want.bridges))
+            for port in want.ports
+            if port.port in have.ports
+        ],
         "bonds": [_bond(have, bond) for bond in want.bonds],
         "open_vswitch": _open_vswitch(have, want),
         "bridges": [_bridge(have, want, bridge) for bridge in want.bridges],
-        "addresses": [
-            _addresses(have, name)
-            for name in (_netdev(have, want, each.device) for each in want.addresses)
-            if have.link(name) is not None
-        ],
+        "addresses": [_addresses(have, name) for name in _addressed(have, want)],
     }
     return {section: value for section, value in document.items() if value}
+
+
+def _addressed(have: Fabric, want: FabricWant) -> Iterator[str]:
+    """What is to have addresses, and what loses its own because it becomes a part of a bond or a bridge."""
+    asked = [_netdev(have, want, each.device) for each in want.addresses]
+    parts = [name for bond in want.bonds for name in bond.members]
+    parts += [name for bridge in want.bridges for name in bridge.uplinks]
+    for name in dict.fromkeys([*asked, *(_netdev(have, want, part) for part in parts)]):
+        link = have.link(name)
+        found = have.addressing.get(name, Addressing())
+        if link is not None and not link.master and (name in asked or found.addresses or found.routes):
+            yield name
 
 
 def _netdev(have: Fabric, want: FabricWant, name: str) -> str:
@@ -46,8 +62,8 @@ def _netdev(have: Fabric, want: FabricWant, name: str) -> str:
     return name
 
 
-def _port(have: Fabric, want: PortWant, state: PortState) -> dict[str, Any]:
-    """By its address on the bus, which no step changes."""
+def _port(have: Fabric, want: PortWant, state: PortState, has_bridges: bool) -> dict[str, Any]:
+    """By its address on the bus, which no step changes. Only a port with a mode can have representors in bridges."""
     link = have.link(state.port.netdev)
     bonded = link is not None and link.membership is not None
     shown: dict[str, Any] = {
@@ -57,8 +73,8 @@ def _port(have: Fabric, want: PortWant, state: PortState) -> dict[str, Any]:
         "admin_state": "up" if link is None or link.up else "down",
         "mtu": link.mtu if link and want.mtu is not None and not bonded else None,
         "count": state.port.count if want.count is not None else None,
-        "vfs": [_vf(want, state, vf.index) for vf in state.port.vfs] if want.count is not None or want.vfs else None,
-        "eswitch_mode": state.eswitch.mode if want.eswitch.mode else None,
+        "vfs": _vfs(want, state) if want.count is not None or want.vfs else None,
+        "eswitch_mode": state.eswitch.mode if want.eswitch.mode or (has_bridges and state.representors) else None,
         "inline_mode": state.eswitch.inline_mode if want.eswitch.inline_mode else None,
         "encap_mode": state.eswitch.encap_mode if want.eswitch.encap_mode else None,
         "steering_mode": state.steering_mode if want.steering_mode else None,
@@ -67,10 +83,17 @@ def _port(have: Fabric, want: PortWant, state: PortState) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value not in (None, [])}
 
 
+def _vfs(want: PortWant, state: PortState) -> list[dict[str, Any]]:
+    """Without those of which nothing is known but that they are there."""
+    return [shown for shown in (_vf(want, state, vf.index) for vf in state.port.vfs) if len(shown) > 1]
+
+
 def _vf(want: PortWant, state: PortState, index: int) -> dict[str, Any]:
     vf = next(vf for vf in state.port.vfs if vf.index == index)
     wanted = want.vfs.get(index)
     attributes = dict(vf.attributes.given)
+    if state.port.link_type != "ether" or int(attributes.get("vlan") or 0) > _LAST_VLAN:
+        attributes.pop("vlan", None)
     if not attributes.get("vlan"):
         attributes = {key: value for key, value in attributes.items() if key not in ("qos", "vlan_proto")}
     shown = {"vf": index, **attributes}
@@ -86,22 +109,28 @@ def _bond(have: Fabric, want: BondWant) -> dict[str, Any]:
     device = have.link(want.name)
     if device is None or device.kind != "bond":
         return {"name": want.name, "state": "absent"}
+    found = [member.name for member in members(have.links, want.name)]
+    mode = str(device.data.get("mode"))
+    valid = {each.name for each in BOND if each.modes is None or mode in each.modes}
+    lags = [state.lag for state in have.ports.values() if state.port.netdev in found]
     shown = {
         "name": want.name,
-        "members": [member.name for member in members(have.links, want.name)],
-        "vf_lag": want.vf_lag or None,
+        "members": found,
+        "vf_lag": True if want.vf_lag and lags and set(lags) == {LAG_ACTIVE} else None,
         "mtu": device.mtu if want.mtu is not None else None,
-        **{key: device.data.get(key) for key in want.data},
+        **{key: device.data.get(key) for key in ("mode", *want.data) if key in valid},
     }
     return {key: value for key, value in shown.items() if value is not None}
 
 
 def _open_vswitch(have: Fabric, want: FabricWant) -> dict[str, Any]:
-    config = have.ovs.config if have.ovs else {}
-    shown: dict[str, Any] = {_OVS_KEYS[key]: config.get(key) for key in want.ovs_config}
-    if shown.get("hw_offload") is not None:
+    if have.ovs is None:
+        return {}
+    keys = (_OVS_KEYS[key] + (have.ovs.config.get(key),) for key in want.ovs_config)
+    shown: dict[str, Any] = {option: default if value is None else value for option, default, value in keys}
+    if "hw_offload" in shown:
         shown["hw_offload"] = shown["hw_offload"] == "true"
-    return {key: value for key, value in shown.items() if value is not None}
+    return shown
 
 
 def _bridge(have: Fabric, want: FabricWant, bridge: BridgeWant) -> dict[str, Any]:
@@ -121,7 +150,8 @@ def _bridge(have: Fabric, want: FabricWant, bridge: BridgeWant) -> dict[str, Any
             name, index = of_ports[port.name]
             tag = {} if port.tag is None else {"tag": port.tag}
             representors.append({"port": functions[name], "vf": index, **tag})
-    uplinks = [port.name for port in found.ports if port.name not in of_ports]
+    # Tunnels and patches to other bridges are no network devices, and nobody's but Open vSwitch's.
+    uplinks = [port.name for port in found.ports if port.name not in of_ports and have.link(port.name)]
     shown = {"name": bridge.name, "uplinks": uplinks, "representors": representors}
     return {key: value for key, value in shown.items() if value}
 

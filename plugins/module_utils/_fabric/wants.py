@@ -28,8 +28,8 @@ class VfWant:
 class PortWant:
     """A physical function. C(port) is how the document names it: PCI address, netdevsim device, netdev or MAC address.
 
-    C(name) is the name that its network device gets. With C(count) None the number of VFs and their drivers are left
-    alone. C(vfs) are by index; those that are not there are as VfWant().
+    C(name) is the name that its network device gets. With C(count) None the number of VFs is left alone.
+    C(vfs) are by index; those that are not there are as VfWant().
     """
 
     port: str

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -18,6 +17,7 @@ from functools import partial
 from ansible_collections.railhead.cluster.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
+from ansible_collections.railhead.cluster.plugins.module_utils._program.documents import read_document
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma.host_state import (
     HostState,
     HostWant,
@@ -91,18 +91,7 @@ def _converged(
 def _documents(host: Host, directory: str) -> list[tuple[str, HostWant]]:
     """All documents are read and checked before the first of them is applied."""
     paths = [os.path.join(directory, name) for name in host.list_directory(directory) if name.endswith(".json")]
-    return [(path, _document(path, host.read(path) or "")) for path in paths]
-
-
-def _document(path: str, text: str) -> HostWant:
-    try:
-        return load_document(json.loads(text))
-    except ValueError as error:
-        raise RailheadError(
-            f"Cannot read {path}: it is not JSON ({error}); run the role that wrote it again."
-        ) from error
-    except RailheadError as error:
-        raise RailheadError(f"Cannot use {path}: {error}") from error
+    return [(path, read_document(path, host.read(path) or "", load_document)) for path in paths]
 
 
 def _wait_for_hardware(host: Host, want: HostWant, seconds: float) -> None:

@@ -104,10 +104,16 @@ def observe_host(host: Host, want: HostWant) -> HostState:
     return HostState(observe_rdma(host), observe_cgroups(host, [limits.cgroup for limits in want.cgroups]))
 
 
-def plan_host(have: HostState, want: HostWant, allow_disruption: bool = False) -> Plan:
-    """All steps: mode, namespaces, links, placements, limits; each planned on the state that those before lead to."""
+def plan_host(
+    have: HostState, want: HostWant, allow_disruption: bool = False, expected_netdevs: Iterable[str] = ()
+) -> Plan:
+    """All steps: mode, namespaces, links, placements, limits; each planned on the state that those before lead to.
+
+    C(expected_netdevs) are network devices that somebody else makes before the steps are taken.
+    """
     steps: list[Step] = []
     rdma, cgroups = have.rdma, have.cgroups
+    rdma = replace(rdma, netdevs={**dict.fromkeys(expected_netdevs, ""), **rdma.netdevs})
     more: tuple[Step, ...]
     if want.netns_mode is not None:
         steps += plan_system(Subsystem(System(rdma.mode), rdma.spaces), netns=want.netns_mode).steps

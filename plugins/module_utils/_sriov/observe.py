@@ -16,8 +16,9 @@ from ansible_collections.railhead.cluster.plugins.module_utils._node.management 
 from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request import DEFAULT_PROTOCOL, Attributes
 
 _NET = "/sys/class/net"
-#: phys_port_name of the representor of a VF (devlink-port.rst of the kernel): pf0vf3, or c1pf0vf3 of another host.
-_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d+vf(\d+)")
+#: phys_port_name of a representor (devlink-port.rst of the kernel): pf0vf3 of a VF, c1pf0vf3 of one of another host,
+#: pf0sf88 of a subfunction.
+_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d+(?:vf(\d+)|sf\d+)")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def read_port(
             " the physical function is bound."
         )
     representors = representors_of(host, directory)
-    netdev = _netdev(host, name, directory, representors)
+    netdev = _netdev(host, name, directory)
     shown = readings.link(netdev) if netdev else {}
     is_pci = "/pci/" in directory
     slots = _slots(host, directory) if is_pci else dict.fromkeys(range(int(count or 0)), "")
@@ -126,7 +127,7 @@ def read_port(
         directory,
         netdev,
         str(shown.get("link_type", "ether")),
-        str(shown.get("permaddr") or shown.get("address", "")),
+        _permanent_address(shown),
         int(count or 0),
         int(total) if total else None,
         None if autoprobe is None else autoprobe == "1",
@@ -134,6 +135,12 @@ def read_port(
         vfs,
         _carries(host, directory, vfs, management or observe_management(host)),
     )
+
+
+def _permanent_address(shown: Mapping[str, Any]) -> str:
+    """A bond gives its own address to its members; one without a permanent address is known by what the bond keeps."""
+    member = shown.get("linkinfo", {}).get("info_slave_data", {})
+    return str(shown.get("permaddr") or member.get("perm_hwaddr") or shown.get("address", ""))
 
 
 def parse_vfs(shown: Iterable[Mapping[str, Any]]) -> dict[int, Attributes]:
@@ -183,13 +190,13 @@ def directory_of(host: Host, name: str) -> str:
         )
     if _is_representor(host, name):
         raise RailheadError(
-            f"Cannot manage the VFs of {name}: it is the representor of a VF; give the port's own network device."
+            f"Cannot manage the VFs of {name}: it is a representor; give the port's own network device."
         )
     return f"/sys/bus/{bus}/devices/{os.path.basename(host.resolve(device))}"
 
 
-def _netdev(host: Host, name: str, directory: str, representors: Mapping[str, int]) -> str:
-    found = [netdev for netdev in host.list_directory(f"{directory}/net") if netdev not in representors]
+def _netdev(host: Host, name: str, directory: str) -> str:
+    found = [netdev for netdev in host.list_directory(f"{directory}/net") if not _is_representor(host, netdev)]
     if name in found or not found:
         return name if found else ""
     if len(found) > 1:
@@ -204,7 +211,7 @@ def representors_of(host: Host, directory: str) -> dict[str, int]:
     """Index of the VF by network device, of the representors that belong to the port."""
     names = {netdev: host.read(f"{_NET}/{netdev}/phys_port_name") for netdev in host.list_directory(f"{directory}/net")}
     matches = {netdev: _REPRESENTOR.fullmatch(name or "") for netdev, name in names.items()}
-    return {netdev: int(match.group(1)) for netdev, match in matches.items() if match}
+    return {netdev: int(match.group(1)) for netdev, match in matches.items() if match and match.group(1)}
 
 
 def _is_representor(host: Host, netdev: str) -> bool:

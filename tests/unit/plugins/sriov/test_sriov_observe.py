@@ -170,7 +170,7 @@ def test_the_permanent_address_counts_in_a_bond() -> None:
     [
         ("nosuch", {}, "no network device of that name.*enp1s0"),
         ("enp1s0", {f"{PORT}/sriov_numvfs": None}, "has no sriov_numvfs.*SRIOV_EN"),
-        ("enp1s0", {"/sys/class/net/enp1s0/phys_port_name": "pf0vf3"}, "is the representor of a VF"),
+        ("enp1s0", {"/sys/class/net/enp1s0/phys_port_name": "pf0vf3"}, "it is a representor"),
         ("0000:01:00.0", {f"{PORT}/net/enp1s1": ""}, "Cannot tell which port.*enp1s0, enp1s1"),
     ],
 )
