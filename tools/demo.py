@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -48,11 +49,15 @@ def main() -> int:
 def demonstrate() -> dict[str, Any]:
     lab("up", "--nodes", str(len(NODES)))
     lab("reset")  # bare machines, also when an earlier demo has left its state
+    play("molecule/shared/ports.yml", "hand_over_ports")
     runs = [provision("first"), provision("second")]
     lab("reboot")
     runs += [provision("after_reboot"), provision("check", "--check")]
     expect_unchanged(runs[1:])
-    return {"nodes": len(NODES), "runs": runs, "rdma": list(measure())}
+    for node in NODES:
+        wait_on(node, "grep -q 'Number of ports: 2' /proc/net/bonding/bond0", "LACP did not come up on both ports")
+    rdma = list(measure())
+    return {"nodes": len(NODES), "runs": runs, "rdma": rdma, "fabric": list(inspect())}
 
 
 def lab(*words: str) -> None:
@@ -62,8 +67,12 @@ def lab(*words: str) -> None:
 
 
 def provision(name: str, *options: str) -> dict[str, Any]:
-    """One run of the site playbook; its output goes to a log, the name of each task to the screen."""
-    print(f"\n== ansible-playbook {PLAYBOOK} {' '.join(options)} ({name})", flush=True)
+    return play(PLAYBOOK, name, *options)
+
+
+def play(playbook: str, name: str, *options: str) -> dict[str, Any]:
+    """One run of a playbook; its output goes to a log, the name of each task to the screen."""
+    print(f"\n== ansible-playbook {playbook} {' '.join(options)} ({name})", flush=True)
     log, report = OUT / f"{name}.log", OUT / f"{name}.json"
     environment = {
         **os.environ,
@@ -75,7 +84,7 @@ def provision(name: str, *options: str) -> dict[str, Any]:
     }
     report.unlink(missing_ok=True)
     started = time.monotonic()
-    command = ["ansible-playbook", "-i", "inventories/lab", "--diff", PLAYBOOK, *options]
+    command = ["ansible-playbook", "-i", "inventories/lab", "--diff", playbook, *options]
     with log.open("w", encoding="utf-8") as file:
         run = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -100,6 +109,23 @@ def expect_unchanged(runs: Sequence[dict[str, Any]]) -> None:
             raise DemoError(
                 f"the run '{run['name']}' changed {run['changed']} things; see {shown(OUT)}/{run['name']}.json"
             )
+
+
+def inspect() -> Iterator[dict[str, Any]]:
+    """What the kernel and Open vSwitch say of the fabric after the traffic."""
+    print("\n== The fabric of the nodes", flush=True)
+    for node in NODES:
+        bond = on(node, ["cat", "/proc/net/bonding/bond0"]).stdout
+        flows = on(node, ["ovs-appctl", "dpctl/dump-flows", "-m", "type=tc"]).stdout
+        row = {
+            "node": node,
+            "bond": " ".join(re.findall(r"(?:Hash Policy: |Number of ports: )(\S+)", bond)),
+            "bridge": on(node, ["ovs-vsctl", "list-ports", "br0"]).stdout.split(),
+            "flows_in_tc": flows.count("dp:tc"),
+        }
+        if not row["flows_in_tc"]:
+            raise DemoError(f"{node} has no flow of Open vSwitch in TC, where a card would take it from")
+        yield announced_fabric(row)
 
 
 def measure() -> Iterator[dict[str, Any]]:
@@ -154,9 +180,14 @@ def serving(node: str, command: Sequence[str]) -> Iterator[None]:
 def wait_for_listener(node: str, port: int, tcp: bool) -> None:
     """perftest listens on TCP; rping listens in the RDMA connection manager, which C(rdma resource) shows."""
     shows = f"ss -Hltn sport = :{port}" if tcp else f"rdma resource show cm_id | grep -w LISTEN | grep -w {port}"
-    ended = on(node, ["sh", "-c", f"'until {shows} | grep -q .; do sleep 0.2; done'"])
+    wait_on(node, f"{shows} | grep -q .", f"nothing came to listen on port {port}")
+
+
+def wait_on(node: str, condition: str, complaint: str) -> None:
+    """Until a shell command succeeds there."""
+    ended = on(node, ["sh", "-c", shlex.quote(f"until {condition}; do sleep 0.2; done")])
     if ended.returncode != 0:
-        raise DemoError(f"nothing came to listen on port {port} of {node}: {ended.stderr.strip()}")
+        raise DemoError(f"{complaint} of {node}: {ended.stderr.strip()}")
 
 
 def on(node: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -182,12 +213,20 @@ def announced(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def announced_fabric(row: dict[str, Any]) -> dict[str, Any]:
+    told = f"bond0: {row['bond']} ports; br0: {' '.join(row['bridge'])}; {row['flows_in_tc']} flows in TC"
+    print(f"  {row['node']}  {told}", flush=True)
+    return row
+
+
 def print_summary(summary: dict[str, Any], target: Path) -> None:
     print(f"\nSummary: {summary['nodes']} nodes provisioned by {PLAYBOOK}\n")
     for run in summary["runs"]:
         print(f"  {run['name']:13} {run['changed']:3} changed  {run['failed']} failed  {run['seconds']:6.0f} s")
     for row in summary["rdma"]:
         announced(row)
+    for row in summary["fabric"]:
+        announced_fabric(row)
     print(f"\nReport: {shown(target)}")
     print(f"The machines still run. A shell on one: {shell()}\nTo end them: .venv/bin/lab down --name {LAB}")
 

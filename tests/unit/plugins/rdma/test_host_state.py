@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.converge import converge
-from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma import system
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma.host_state import (
     HostState,
     load_document,
     missing_hardware,
+    plan_host,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma.state import Device, Rdma
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma.system import observe_subsystem, plan_system
@@ -47,6 +48,15 @@ def test_missing_hardware(document: dict[str, Any], missing: tuple[str, ...]) ->
     devices = (Device("rail0", "gpu0"), Device("siw0", "gpu0", "siw"))
     have = HostState(Rdma("exclusive", devices=devices, netdevs={"eth0": ""}))
     assert missing_hardware(have, load_document(document)) == missing
+
+
+def test_a_link_on_a_network_device_that_is_still_to_come() -> None:
+    want = load_document({"links": [{"name": "rxe0", "type": "rxe", "netdev": "br0"}]})
+    have = HostState(Rdma("shared", netdevs={"eth0": ""}))
+    with pytest.raises(RailheadError, match="no such network device"):
+        plan_host(have, want)
+    steps = plan_host(have, want, expected_netdevs=["br0"]).steps
+    assert [step.shown[:3] for step in steps][-1] == ["rdma", "link", "add"]
 
 
 def test_a_namespace_that_nobody_can_see_and_that_does_not_go_away(monkeypatch: pytest.MonkeyPatch) -> None:
