@@ -58,6 +58,10 @@ test-lab: host-packages build ## run the lab's scenarios that belong to `make te
 scenario: host-packages build ## run one scenario of the lab: make scenario ONLY=site@debian12
 	@$(tiers) --only $(ONLY) lab
 
+.PHONY: bench-fabric
+bench-fabric: host-packages build ## measure what one run of the module fabric costs, beside other ways
+	@$(bin)/python tools/bench_fabric.py
+
 .PHONY: docs docs-check
 docs: build ## write the argument tables of the roles' READMEs
 	@$(bin)/python tools/role_readmes.py
