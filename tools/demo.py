@@ -114,9 +114,11 @@ def expect_unchanged(runs: Sequence[dict[str, Any]]) -> None:
 def inspect() -> Iterator[dict[str, Any]]:
     """What the kernel and Open vSwitch say of the fabric after the traffic."""
     print("\n== The fabric of the nodes", flush=True)
-    for node in NODES:
+    addresses = {name: row["lab_ports"][0]["address"] for name, row in inventory().items()}
+    for node, peer in (NODES, NODES[::-1]):
         bond = on(node, ["cat", "/proc/net/bonding/bond0"]).stdout
-        flows = on(node, ["ovs-appctl", "dpctl/dump-flows", "-m", "type=tc"]).stdout
+        # Open vSwitch forgets a flow ten seconds after its last packet.
+        flows = shell_on(node, f"ping -q -c 3 {addresses[peer]} && ovs-appctl dpctl/dump-flows -m type=tc").stdout
         row = {
             "node": node,
             "bond": " ".join(re.findall(r"(?:Hash Policy: |Number of ports: )(\S+)", bond)),
@@ -185,7 +187,7 @@ def wait_for_listener(node: str, port: int, tcp: bool) -> None:
 
 def wait_on(node: str, condition: str, complaint: str) -> None:
     """Until a shell command succeeds there."""
-    ended = on(node, ["sh", "-c", shlex.quote(f"until {condition}; do sleep 0.2; done")])
+    ended = shell_on(node, f"until {condition}; do sleep 0.2; done")
     if ended.returncode != 0:
         raise DemoError(f"{complaint} of {node}: {ended.stderr.strip()}")
 
@@ -194,6 +196,10 @@ def on(node: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ssh(node, ["timeout", str(DEADLINE), *command]), check=False, capture_output=True, text=True, cwd=ROOT
     )
+
+
+def shell_on(node: str, script: str) -> subprocess.CompletedProcess[str]:
+    return on(node, ["sh", "-c", shlex.quote(script)])
 
 
 def ssh(node: str, command: Sequence[str]) -> list[str]:

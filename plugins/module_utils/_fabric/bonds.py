@@ -10,7 +10,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.steps impor
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import SWITCHDEV
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import LAG_ACTIVE, LAG_STATE
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports import mode_of, unbind
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports import count_of, mode_of, unbind
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import BondWant, PortWant
 from ansible_collections.railhead.cluster.plugins.module_utils._link.attributes import (
     BOND,
@@ -70,7 +70,7 @@ def _check_lag(planning: Planning, bond: BondWant) -> None:
     modes = {mode_of(state, port) for port, state in zip(ports, states)}
     if len(modes) > 1:
         refuse(attempt, "its members are to be in different e-switch modes", "give all the same eswitch_mode")
-    if modes != {SWITCHDEV} and any(port.count or state.port.count for port, state in zip(ports, states)):
+    if modes != {SWITCHDEV} and any(count_of(state, port) for port, state in zip(ports, states)):
         refuse(attempt, "its members have VFs and are in legacy mode", "give them eswitch_mode: switchdev")
 
 

@@ -76,21 +76,28 @@ def _port(planning: Planning, name: str) -> PortWant:
 
 
 def _retire(planning: Planning, bridge: BridgeWant) -> None:
-    """Take out representors of our ports that are no longer wanted, and all that a bridge had that goes away."""
+    """Take out ports and bonds of the document and representors that are no longer wanted, and all of what goes away.
+
+    What others have put into a bridge stays in it.
+    """
     found = planning.ovs.bridge(bridge.name)
     if found is None:
         return
     if not bridge.present:
-        planning.touch(bridge.name, f"delete the bridge {bridge.name}")
+        for name in (bridge.name, *(port.name for port in found.ports)):
+            planning.touch(name, f"delete the bridge {bridge.name}")
         planning.drop_links(bridge.name)
         planning.forget_addresses(bridge.name)
         return
     kept = {port.name for port in _ports(planning, bridge)}
     names = [name_of(planning.state(port), port) for port in planning.want.ports]
     ours = re.compile(f"(?:{'|'.join(map(re.escape, names))})_\\d+") if names else None
-    planning.leave_bridges(
-        *(port.name for port in found.ports if ours and ours.fullmatch(port.name) and port.name not in kept)
-    )
+    uplinks = {*(planning.netdev(port) for port in planning.want.ports), *(bond.name for bond in planning.want.bonds)}
+    left = [port.name for port in found.ports if port.name not in kept]
+    gone = [name for name in left if name in uplinks or (ours and ours.fullmatch(name))]
+    for name in gone:
+        planning.touch(name, f"take {name} out of the bridge {bridge.name}")
+    planning.leave_bridges(*gone)
 
 
 def _touch_uplink(planning: Planning, bridge: str, netdev: str) -> None:

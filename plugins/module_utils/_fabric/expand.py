@@ -24,7 +24,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request im
 _VLANS = range(1, 4095)
 _DRIVER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 #: Drivers that hand a device on to a program, so that it has no network device.
-_WITHOUT_NETDEV = re.compile(rf"{NO_DRIVER}|pci-stub|.*vfio.*|.*uio.*")
+WITHOUT_NETDEV = re.compile(rf"{NO_DRIVER}|pci-stub|.*vfio.*|.*uio.*")
 
 
 def expand_vfs(entries: Sequence[Entry], count: int | None, taken: dict[tuple[str, str], str]) -> dict[int, VfWant]:
@@ -46,7 +46,7 @@ def expand_vfs(entries: Sequence[Entry], count: int | None, taken: dict[tuple[st
     vfs = {index: _vf_want(found[index]) for index in sorted(found)}
     for index, vf in vfs.items():
         check_rates(f"{attempt(places.get((index, 'max_tx_rate'), ''))}VF {index}: ", vf.attributes)
-        if vf.netns and vf.driver and _WITHOUT_NETDEV.fullmatch(vf.driver):
+        if vf.netns and vf.driver and WITHOUT_NETDEV.fullmatch(vf.driver):
             raise wrong(
                 places[index, "netns"],
                 f"VF {index} is to be in netns {vf.netns}, but with driver: {vf.driver} it has no network device that"

@@ -18,6 +18,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.steps impor
     Write,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import SWITCHDEV
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.expand import WITHOUT_NETDEV
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import HERE, PortState
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.rules import RULES_FILE, Named, render_rules
@@ -40,6 +41,8 @@ from ansible_collections.railhead.cluster.plugins.module_utils._sriov.plan impor
 from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request import DEFAULT_PROTOCOL, Attributes
 
 LEGACY = "legacy"
+#: Seconds that Open vSwitch gets to take the flows away that it offloaded.
+_FLOWS_GO = 10.0
 #: Drivers that make VFs only after the way into switchdev; all others before it.
 _SWITCHDEV_FIRST = ("ice",)
 #: IFNAMSIZ without the end of the string.
@@ -147,6 +150,12 @@ def _check_eswitch(state: PortState, want: PortWant) -> None:
 def _check_attributes(state: PortState, want: PortWant) -> None:
     fixed = _IN_SWITCHDEV.get(state.driver, {}) if mode_of(state, want) == SWITCHDEV else {}
     for index, vf in want.vfs.items():
+        if vf.driver and not state.port.is_pci:
+            refuse(
+                f"give VF {index} of {want.port} the driver {vf.driver}",
+                "a simulated VF is no device that takes one",
+                "leave driver out",
+            )
         for key, value in vf.attributes.given.items():
             if fixed.get(key, value) != value:
                 refuse(
@@ -292,14 +301,21 @@ def _leave_uplink(planning: Planning, netdev: str, doing: str) -> None:
     planning.leave_bridges(netdev)
     if bond is not None and bond.kind == "bond":
         _refuse_foreign_bond(planning, netdev, doing)
-        _refuse_foreign_bridge(planning, bond.name, doing)
-        planning.leave_bridges(bond.name)
+        # A bond that is in somebody else's bridge stays there; Open vSwitch takes its flows off ports that leave it.
+        if not _is_foreign(planning, bond.name):
+            planning.leave_bridges(bond.name)
         planning.leave_bond(netdev)
+
+
+def _is_foreign(planning: Planning, netdev: str) -> bool:
+    """Whether it is in a bridge that the document leaves alone."""
+    bridge = planning.ovs.bridge_of(netdev)
+    return bridge is not None and bridge.name not in {wanted.name for wanted in planning.want.bridges}
 
 
 def _refuse_foreign_bridge(planning: Planning, netdev: str, doing: str) -> None:
     bridge = planning.ovs.bridge_of(netdev)
-    if bridge is not None and bridge.name not in {wanted.name for wanted in planning.want.bridges}:
+    if bridge is not None and _is_foreign(planning, netdev):
         refuse(
             doing,
             f"{netdev} has to leave the bridge {bridge.name} on the way, which is not in the document",
@@ -344,6 +360,13 @@ def resize_port(planning: Planning, want: PortWant) -> None:
         return
     switch_first = state.driver in _SWITCHDEV_FIRST
     if state.eswitch.mode == SWITCHDEV and not switch_first:
+        if want.eswitch.mode is None:
+            # A run that ends on the way could not be taken up again.
+            refuse(
+                f"change the number of VFs of {want.port}",
+                f"its e-switch has to leave {SWITCHDEV} mode on the way, and nothing says what it is to be then",
+                f"give it eswitch_mode: {SWITCHDEV}, or {LEGACY}",
+            )
         _set_mode(planning, want, LEGACY)
     _stop_probing(planning, want)
     numvfs, had, count = f"{state.port.directory}/sriov_numvfs", state.port.count, count_of(state, want)
@@ -370,9 +393,6 @@ def resize_port(planning: Planning, want: PortWant) -> None:
     planning.drop_links(*drop)
     planning.set_vfs(want, count=count, vfs=fresh_vfs(state.port, count))
     planning.set_port(want, overrides={}, places={}, representors={})
-    if state.eswitch.mode == SWITCHDEV and want.eswitch.mode is None and not switch_first:
-        # The mode is to be left alone.
-        _set_mode(planning, want, SWITCHDEV)
 
 
 def _stop_probing(planning: Planning, want: PortWant) -> None:
@@ -440,6 +460,8 @@ def _set_eswitch(planning: Planning, want: PortWant, key: str, value: str, disru
             ("devlink", "dev", "eswitch", "set", state.handle, key.replace("_", "-"), value),
             f"set {key} of the e-switch of {want.port} to {value}",
             advice="Flows, IPsec states and traps that are offloaded to the card keep it from changing; remove them.",
+            # Open vSwitch takes away its flows a little later than a port leaves it.
+            patience=_FLOWS_GO,
             disrupts=disrupts,
             undo=f"set it to {getattr(state.eswitch, key)}",
         )
@@ -564,7 +586,7 @@ def bind_vfs(planning: Planning, want: PortWant) -> None:
         advice = "See that the module of the driver is loaded; for a VF that is to have none, say driver: none."
         planning.steps.append(Wait(paths, f"wait for the drivers of the VFs of {want.port}", advice=advice))
     vfs = tuple(
-        replace(vf, driver=_driver(want, vf.index) or "unknown") if vf.index in bound else vf for vf in state.port.vfs
+        replace(vf, driver=overrides.get(vf.index) or "unknown") if vf.index in bound else vf for vf in state.port.vfs
     )
     planning.set_vfs(want, vfs=vfs)
     planning.set_port(want, overrides=overrides)
@@ -578,14 +600,20 @@ def place_vfs(planning: Planning, want: PortWant) -> None:
         wanted, (found, netdev) = want.vfs.get(vf.index, VfWant()).netns, places.get(vf.index, HERE)
         if wanted in (None, found):
             continue
-        if wanted:
-            _make_namespace(planning, str(wanted))
         if not state.port.is_pci:
             refuse(
                 f"move VF {vf.index} of {want.port} to a namespace",
                 "a simulated VF has no network device",
                 "leave netns out",
             )
+        if not found and (vf.driver is None or WITHOUT_NETDEV.fullmatch(vf.driver)):
+            refuse(
+                f"move VF {vf.index} of {want.port} to the network namespace {wanted}",
+                f"it is bound to {vf.driver}, and has no network device" if vf.driver else "it has no driver",
+                "give its driver in vfs, such as mlx5_core, or leave netns out",
+            )
+        if wanted:
+            _make_namespace(planning, str(wanted))
         if vf.driver:
             planning.touch_vf(vf, f"move VF {vf.index} of {want.port} to another network namespace")
         if not (found or settled):

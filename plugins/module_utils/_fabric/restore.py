@@ -35,7 +35,7 @@ def document_of(have: Fabric, want: FabricWant) -> dict[str, Any]:
             for port in want.ports
             if port.port in have.ports
         ],
-        "bonds": [_bond(have, bond) for bond in want.bonds],
+        "bonds": [_bond(have, want, bond) for bond in want.bonds],
         "open_vswitch": _open_vswitch(have, want),
         "bridges": [_bridge(have, want, bridge) for bridge in want.bridges],
         "addresses": [_addresses(have, name) for name in _addressed(have, want)],
@@ -98,29 +98,45 @@ def _vf(want: PortWant, state: PortState, index: int) -> dict[str, Any]:
         attributes = {key: value for key, value in attributes.items() if key not in ("qos", "vlan_proto")}
     shown = {"vf": index, **attributes}
     if state.port.is_pci and want.count is not None:
-        override = state.overrides.get(index)
-        shown["driver"] = override or (None if vf.driver else NO_DRIVER)
+        # Where the document names a driver, the way back has to name the one that there was.
+        named = vf.driver if wanted is not None and wanted.driver else None
+        shown["driver"] = state.overrides.get(index) or named or (None if vf.driver else NO_DRIVER)
     if wanted is not None and wanted.netns is not None:
         shown["netns"] = state.places.get(index, ("", ""))[0]
     return {key: value for key, value in shown.items() if value is not None}
 
 
-def _bond(have: Fabric, want: BondWant) -> dict[str, Any]:
-    device = have.link(want.name)
+def _bond(have: Fabric, want: FabricWant, bond: BondWant) -> dict[str, Any]:
+    device = have.link(bond.name)
     if device is None or device.kind != "bond":
-        return {"name": want.name, "state": "absent"}
-    found = [member.name for member in members(have.links, want.name)]
+        return {"name": bond.name, "state": "absent"}
+    found = [member.name for member in members(have.links, bond.name)]
+    if not found:
+        # No document can have it, and nothing runs over it.
+        return {"name": bond.name, "state": "absent"}
     mode = str(device.data.get("mode"))
     valid = {each.name for each in BOND if each.modes is None or mode in each.modes}
     lags = [state.lag for state in have.ports.values() if state.port.netdev in found]
     shown = {
-        "name": want.name,
-        "members": found,
-        "vf_lag": True if want.vf_lag and lags and set(lags) == {LAG_ACTIVE} else None,
-        "mtu": device.mtu if want.mtu is not None else None,
-        **{key: device.data.get(key) for key in ("mode", *want.data) if key in valid},
+        "name": bond.name,
+        "members": [_called(have, want, member) for member in found],
+        # Without miimon no document may ask for it.
+        "vf_lag": True if bond.vf_lag and lags == [LAG_ACTIVE] * len(found) and device.data.get("miimon", 1) else None,
+        "mtu": device.mtu if bond.mtu is not None else None,
+        **{key: device.data.get(key) for key in ("mode", *bond.data) if key in valid},
     }
+    if shown.get("primary") is not None:
+        shown["primary"] = _called(have, want, str(shown["primary"]))
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _called(have: Fabric, want: FabricWant, netdev: str) -> str:
+    """How the document can name a network device: a port that gets no name in it is known by its address only."""
+    for port in want.ports:
+        state = have.ports.get(port.port)
+        if state is not None and state.port.netdev == netdev and not port.name:
+            return state.function
+    return netdev
 
 
 def _open_vswitch(have: Fabric, want: FabricWant) -> dict[str, Any]:
@@ -151,7 +167,8 @@ def _bridge(have: Fabric, want: FabricWant, bridge: BridgeWant) -> dict[str, Any
             tag = {} if port.tag is None else {"tag": port.tag}
             representors.append({"port": functions[name], "vf": index, **tag})
     # Tunnels and patches to other bridges are no network devices, and nobody's but Open vSwitch's.
-    uplinks = [port.name for port in found.ports if port.name not in of_ports and have.link(port.name)]
+    ports = [port.name for port in found.ports if port.name not in of_ports and have.link(port.name)]
+    uplinks = [_called(have, want, port) for port in ports]
     shown = {"name": bridge.name, "uplinks": uplinks, "representors": representors}
     return {key: value for key, value in shown.items() if value}
 

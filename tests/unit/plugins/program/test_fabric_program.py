@@ -133,7 +133,7 @@ def test_plan_says_what_a_step_disrupts(start: Start, tmp_path: Path, capsys: An
     path = tmp_path / "down.json"
     path.write_text('{"bonds": [{"name": "bond0", "state": "absent"}]}', encoding="utf-8")
     bond = {"ifname": "bond0", "flags": [], "link_type": "ether", "linkinfo": {"info_kind": "bond", "info_data": {}}}
-    runs = [{"argv": ["ip", "-j", "-d", "address", "show"], "stdout": json.dumps([bond])}]
+    runs = [{"argv": ["ip", "-j", "-d", "address", "show"], "stdout": json.dumps([bond])}, *ROUTES]
     assert start(["plan", "--file", str(path)], runs)[0] == fabric.STEPS_TO_TAKE
     assert capsys.readouterr().out == (
         "1. delete the bond bond0 (disrupts the traffic of bond0; undo: create it again): ip link del dev bond0\n"
