@@ -48,7 +48,8 @@ def load_routes(
     """The routes of a device with these addresses. C(taken) are (to, metric) of those of all devices."""
     found = []
     for where, entry in entries:
-        via = _gateway(f"{where}.via", entry["via"], interfaces) if entry.get("via") else None
+        on_link = [ip_network(route.to) for route in found if not route.via]
+        via = _gateway(f"{where}.via", entry["via"], interfaces, on_link) if entry.get("via") else None
         to, metric = _destination(f"{where}.to", entry["to"], via), entry.get("metric")
         if metric is not None and not 1 <= metric <= _MOST_METRIC:
             raise wrong(f"{where}.metric", f"{metric} is no metric; give 1 to {_MOST_METRIC}, or leave it out")
@@ -86,7 +87,8 @@ def _interface(where: str, text: str) -> Interface:
     return found
 
 
-def _gateway(where: str, text: str, interfaces: Sequence[Interface]) -> Address:
+def _gateway(where: str, text: str, interfaces: Sequence[Interface], on_link: Sequence[Network]) -> Address:
+    """C(on_link) are the networks that routes before this one reach without a router."""
     try:
         via = ip_address(text.partition("%")[0])
     except ValueError as error:
@@ -95,12 +97,16 @@ def _gateway(where: str, text: str, interfaces: Sequence[Interface]) -> Address:
         ) from error
     if any(via == each.ip for each in interfaces):
         raise wrong(where, f"{via} is an address of the device itself; give that of the router")
-    if via.version == 6 and via.is_link_local:
+    if (via.version == 6 and via.is_link_local) or any(via in network for network in on_link):
         return via
     subnets = [each.network for each in interfaces if via in each.network]
     if not subnets:
         own = ", ".join(str(each.network) for each in interfaces) or "none"
-        raise wrong(where, f"{via} is in no subnet of the device ({own}); give the router's address in one of them")
+        raise wrong(
+            where,
+            f"{via} is in no subnet of the device ({own}); give the router's address in one of them, or a route"
+            f" to {via} without via before it",
+        )
     if all(_is_network_or_broadcast(via, subnet) for subnet in subnets):
         raise wrong(where, f"{via} stands for all of {subnets[0]}; give the address of one router in it")
     return via

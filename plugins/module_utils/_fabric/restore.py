@@ -175,5 +175,7 @@ def _bridge(have: Fabric, want: FabricWant, bridge: BridgeWant) -> dict[str, Any
 
 def _addresses(have: Fabric, name: str) -> dict[str, Any]:
     found = have.addressing.get(name, Addressing())
-    routes = [{key: value for key, value in vars(route).items() if value not in ("", None)} for route in found.routes]
+    # A router can be reached by a route that needs none: that one comes first.
+    ordered = sorted(found.routes, key=lambda route: bool(route.via))
+    routes = [{key: value for key, value in vars(route).items() if value not in ("", None)} for route in ordered]
     return {"device": name, "addresses": list(found.addresses), "routes": routes}

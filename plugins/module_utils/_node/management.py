@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
 
 _NET = "/sys/class/net"
@@ -37,7 +38,11 @@ def ssh_address(host: Host) -> str | None:
     processes above this one are searched.
     """
     for process in _ancestry(host):
-        for entry in (host.read(f"/proc/{process}/environ") or "").split("\0"):
+        try:
+            environment = host.read(f"/proc/{process}/environ") or ""
+        except RailheadError:
+            return None  # that of another user, or in a container: nobody above it came in by our connection
+        for entry in environment.split("\0"):
             if entry.startswith("SSH_CONNECTION="):
                 fields = entry.partition("=")[2].split()
                 return fields[2] if len(fields) == 4 else None

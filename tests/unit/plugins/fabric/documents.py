@@ -14,6 +14,7 @@ _MODES = ("active-backup", "balance-xor", "802.3ad", "balance-rr")
 _NAMES = ("rail0", "rail1", "rail2", "rail3", "rail4")
 _OTHER_NAMES = ("leaf0", "leaf1", "leaf2", "leaf3", "leaf4")
 _SUBNETS = ("198.51.100.{}/24", "198.51.100.{}/25", "2001:db8::{}/64")
+_ONLY_IN_LEGACY = {"vlan", "qos", "spoofchk", "trust"}
 _GATEWAYS = ("198.51.100.99", "2001:db8::99")
 
 
@@ -114,7 +115,7 @@ def _vf(draw: st.DrawFn, function: Function, entry: dict[str, Any], number: int,
     kind, choice = KINDS[function.kind], draw(st.integers(0, 63))
     settable = kind.settable
     if entry.get("eswitch_mode") != LEGACY and function.kind in ("mlx5", "ice"):
-        settable -= {"vlan", "spoofchk", "trust"}
+        settable -= _ONLY_IN_LEGACY
     if choice & 1:
         vf["mac"] = draw(st.sampled_from(("auto", f"02:00:5e:10:{number:02x}:{index:02x}")))
     if choice & 2 and "vlan" in settable:
@@ -135,54 +136,48 @@ def _vf(draw: st.DrawFn, function: Function, entry: dict[str, Any], number: int,
 
 
 def _bond(draw: st.DrawFn, host: ModelHost, ports: dict[str, Any], free: list[str]) -> dict[str, Any]:
+    """Takes its members from C(free), and may change what their entries in C(ports) ask, so that it fits."""
     if _maybe(draw, 1):
         return {"name": "bond0", "state": "absent"}
     pair = [name for name in free if _function(host, ports[name]).kind == "mlx5"]
     members = pair if len(pair) == 2 and _maybe(draw, 7) else free[: draw(st.integers(1, 2))]
-    bond: dict[str, Any] = {"name": "bond0", "members": list(members), "mode": draw(st.sampled_from(_MODES))}
+    free[:] = [name for name in free if name not in members]
+    entries = [ports[name] for name in members]
+    bond: dict[str, Any] = {"name": "bond0", "members": members}
+    if members is pair and _maybe(draw, 8):
+        bond.update(vf_lag=True, miimon=100)
+        _fit_for_lag(entries, draw(st.sampled_from((SWITCHDEV, SWITCHDEV, LEGACY))))
+    elif _maybe(draw):
+        bond["miimon"] = 100
+    offloaded = any(entry.get("eswitch_mode") == SWITCHDEV for entry in entries) or "vf_lag" in bond
+    bond["mode"] = draw(st.sampled_from(_MODES[:3] if offloaded else _MODES))
     if bond["mode"] == "802.3ad" and _maybe(draw):
         bond["lacp_rate"] = draw(st.sampled_from(("slow", "fast")))
     if bond["mode"] == "active-backup" and _maybe(draw):
         bond["primary"] = members[0]
     if _maybe(draw):
-        bond["miimon"] = 100
-    if _maybe(draw):
         bond["xmit_hash_policy"] = draw(st.sampled_from(("layer2", "layer3+4")))
-    entries = [ports[name] for name in members]
     if _maybe(draw, 4) or any("mtu" in entry for entry in entries):
         bond["mtu"] = draw(st.sampled_from((1500, 9000)))
         for entry in entries:
             entry.pop("mtu", None)
-    if members is pair and _maybe(draw, 8):
-        mode = draw(st.sampled_from((SWITCHDEV, SWITCHDEV, LEGACY)))
-        bond.update(vf_lag=True, miimon=100, mode=draw(st.sampled_from(_MODES[:3])))
-        if bond["mode"] != "active-backup":
-            bond.pop("primary", None)
-        if bond["mode"] != "802.3ad":
-            bond.pop("lacp_rate", None)
-        for entry in entries:
-            entry["eswitch_mode"] = mode
-            if mode == LEGACY:
-                entry.update(count=0, vfs=[])
-            else:
-                for vf in entry.get("vfs", ()):
-                    for key in ("vlan", "qos", "trust", "spoofchk"):
-                        vf.pop(key, None)
-                entry["vfs"] = [vf for vf in entry.get("vfs", ()) if len(vf) > 1]
-    elif any(entry.get("eswitch_mode") == SWITCHDEV for entry in entries) and bond["mode"] == "balance-rr":
-        bond["mode"] = "balance-xor"
-    for name in members:
-        free.remove(name)
     return bond
 
 
-def _bridges(
-    draw: st.DrawFn, document: dict[str, Any], ports: dict[str, Any], free: list[str]
-) -> list[dict[str, Any]]:
+def _fit_for_lag(entries: list[dict[str, Any]], mode: str) -> None:
+    for entry in entries:
+        entry["eswitch_mode"] = mode
+        if mode == LEGACY:
+            entry.update(count=0, vfs=[])
+        kept = ({key: vf[key] for key in vf if key not in _ONLY_IN_LEGACY} for vf in entry.get("vfs", ()))
+        entry["vfs"] = [vf for vf in kept if len(vf) > 1]
+
+
+def _bridges(draw: st.DrawFn, document: dict[str, Any], ports: dict[str, Any], free: list[str]) -> list[dict[str, Any]]:
     bridges: list[dict[str, Any]] = []
     bonds = [bond["name"] for bond in document.get("bonds", ()) if "members" in bond]
     left = [*bonds, *(name for name in free if ":" not in name)]
-    representors = [
+    representors: list[dict[str, Any]] = [
         {"port": name, "vf": index}
         for name, entry in ports.items()
         if entry.get("eswitch_mode") == SWITCHDEV and "name" in entry
@@ -211,7 +206,7 @@ def _addresses(draw: st.DrawFn, device: str, number: int) -> dict[str, Any]:
     for version, gateway in enumerate(_GATEWAYS):
         if any((":" in address) == bool(version) for address in addresses) and _maybe(draw):
             to = ("203.0.113.0/24", "2001:db8:1::/64")[version]
-            routes.append({"to": to, "via": gateway, "metric": draw(st.sampled_from((50, 100))) + number})
+            routes.append({"to": to, "via": gateway, "metric": number + draw(st.sampled_from((50, 100)))})
     return {"device": device, "addresses": addresses, "routes": routes}
 
 
@@ -226,8 +221,10 @@ def in_use(host: ModelHost) -> set[tuple[str, str]]:
     for function in host.functions:
         for vf in function.vfs:
             users, name = host.users(function, vf), f"{function.address}/{vf.index}"
-            vfs |= {("vf", name)} if users else set()
-            vfs |= {("driver", name)} if any("representor" not in user for user in users) else set()
+            if users:
+                vfs.add(("vf", name))
+            if any("representor" not in user for user in users):
+                vfs.add(("driver", name))
     # A bond without addresses that is in no bridge carries nothing, and neither do its members.
     busy = {name for name, device in here.items() if device.up and (device.membership is None and device.master)}
     busy |= {name for name, device in here.items() if device.up and host.addresses.get(name)}

@@ -2,8 +2,8 @@
 """A host to apply plans of the fabric to: ports, VFs, e-switches, VF-LAG, names by udev, addresses and routes.
 
 The rules are those that Linux 6.12 was seen to enforce with igb and netdevsim, and for mlx5 and ice those in the source
-of their drivers. They are written down here once more, so that they check the planner. Bonds are those of link/model.py,
-Open vSwitch is that of ovs/model.py.
+of their drivers. They are written down here once more, so that they check the planner. Bonds are those of
+link/model.py, Open vSwitch is that of ovs/model.py.
 """
 
 from __future__ import annotations
@@ -194,8 +194,8 @@ def netdevsim_port(number: int = 10) -> Function:
 
 
 class ModelHost:
-    """C(disturbed) is who noticed the steps so far: VFs that went, ("vf", "FUNCTION/INDEX"), VFs that lost their driver,
-    ("driver", "FUNCTION/INDEX"), and devices, ("port", NAME).
+    """C(disturbed) is who noticed the steps so far: VFs that went, ("vf", "FUNCTION/INDEX"), VFs that lost their
+    driver, ("driver", "FUNCTION/INDEX"), and devices, ("port", NAME).
     """
 
     def __init__(self, *functions: Function, switch: Switch | None = None, netdevs: tuple[str, ...] = ()) -> None:
@@ -212,9 +212,18 @@ class ModelHost:
         self.made = 0
         self.lags: dict[str, bool] = {}
         for function in functions:
-            self.links._put("", Device(function.netdev, next(self.links.number), mtu=1500, max_mtu=9216,
-                                       link_type=function.of.link_type,
-                                       address=function.mac, perm_address=function.mac))
+            self.links._put(
+                "",
+                Device(
+                    function.netdev,
+                    next(self.links.number),
+                    mtu=1500,
+                    max_mtu=9216,
+                    link_type=function.of.link_type,
+                    address=function.mac,
+                    perm_address=function.mac,
+                ),
+            )
 
     def copy(self) -> ModelHost:
         # It cannot be copied from Python 3.14 on.
@@ -365,35 +374,8 @@ class ModelHost:
 
     def _command(self, argv: list[str], step: Command) -> None:
         match argv:
-            case ["udevadm", "control", "--reload"] | ["udevadm", "settle", "--timeout=60"]:
-                pass
-            case ["modprobe", "bonding", "max_bonds=0"]:
-                self.has_bonding = True
-            case ["ip", "netns", "add", name]:
-                refuse_if(name in self.links.spaces, f"EEXIST {name}")
-                self.links.spaces[name] = {}
-            case ["ip", "link", "set", "dev", name, "vf", index, *words]:
-                self._set_vf(self._owner(name), int(index), words)
-            case ["ip", "link", "set", "dev", name, "name", new]:
-                self._rename(name, new)
-            case ["ip", "link", "property", "del", "dev", name, "altname", altname]:
-                device = self._device(name)
-                refuse_if(altname not in device.altnames, f"EINVAL {altname}")
-                self._put(replace(device, altnames=tuple(each for each in device.altnames if each != altname)))
-            case ["ip", "link", "property", "add", "dev", name, *words]:
-                for altname in words[1::2]:
-                    self._check_free(altname)
-                self.links.apply(step)
-            case ["ip", *_words] if "link" in argv[1:4]:
-                self._link(replace(step, argv=tuple(argv)))
-            case ["ip", "address", "flush", "dev", name, "scope", "global"]:
-                for address in tuple(self.addresses.get(self._device(name).name, ())):
-                    if address in self.addresses[name]:
-                        self._address("del", address, self._device(name))
-            case ["ip", "address", verb, address, "dev", name]:
-                self._address(verb, address, self._device(name))
-            case ["ip", "route", verb, to, *words]:
-                self._route(verb, to, dict(zip(words[::2], words[1::2], strict=True)))
+            case ["ip", *words]:
+                self._ip(words, replace(step, argv=tuple(argv)))
             case ["devlink", "dev", "eswitch", "set", handle, key, value]:
                 self._eswitch(self._instance(handle), key, value)
             case ["devlink", "dev", "param", "set", handle, *words]:
@@ -406,8 +388,28 @@ class ModelHost:
                 assert self.switch is not None, "not installed"
                 self.switch.apply(step)
                 self._follow_switch()
+            case ["modprobe", "bonding", "max_bonds=0"]:
+                self.has_bonding = True
             case _:
-                raise AssertionError(f"unexpected command: {argv}")
+                assert argv in (["udevadm", "control", "--reload"], ["udevadm", "settle", "--timeout=60"])
+
+    def _ip(self, words: list[str], step: Command) -> None:
+        match words:
+            case ["netns", "add", name]:
+                refuse_if(name in self.links.spaces, f"EEXIST {name}")
+                self.links.spaces[name] = {}
+            case ["address", verb, *words]:
+                self._address(verb, words[0], self._device(words[words.index("dev") + 1]))
+            case ["route", verb, to, *words]:
+                self._route(verb, to, dict(zip(words[::2], words[1::2], strict=True)))
+            case ["link", "set", "dev", name, "vf", index, *words]:
+                self._set_vf(self._owner(name), int(index), words)
+            case ["link", "set", "dev", name, "name", new]:
+                self._rename(name, new)
+            case ["link", "property", verb, "dev", name, *words]:
+                self._altnames(verb, self._device(name), words[1::2])
+            case _:
+                self._link(step)
 
     def _write(self, path: str, value: str) -> None:
         if path == "/sys/bus/pci/drivers_probe":
@@ -505,6 +507,15 @@ class ModelHost:
             refuse_if(vf.netns not in self.links.spaces, f"Cannot open network namespace {vf.netns}")
         self.links.apply(step)
 
+    def _altnames(self, verb: str, device: Device, altnames: list[str]) -> None:
+        for altname in altnames:
+            if verb == "add":
+                self._check_free(altname)
+            else:
+                refuse_if(altname not in device.altnames, f"EINVAL {altname}")
+        left = (altname for altname in device.altnames if altname not in altnames)
+        self._put(replace(device, altnames=(*left, *(altnames if verb == "add" else ()))))
+
     def _rename(self, name: str, new: str) -> None:
         device = self._device(name)
         refuse_if(device.up, f"EBUSY {name} is up")
@@ -545,6 +556,11 @@ class ModelHost:
 
     def _address(self, verb: str, address: str, device: Device) -> None:
         found = self.addresses.setdefault(device.name, [])
+        if verb == "flush":
+            for each in tuple(found):
+                if each in self.addresses[device.name]:
+                    self._address("del", each, device)
+            return
         interface = ipaddress.ip_interface(address)
         if verb == "replace":
             if address not in found:
@@ -597,7 +613,9 @@ class ModelHost:
             function.left[vf.index] = vf.attributes
         if not count and not function.is_pci:
             function.mode = LEGACY
-        function.vfs = [ModelVf(index, function.vf_address(index), self._fresh(function, index)) for index in range(count)]
+        function.vfs = [
+            ModelVf(index, function.vf_address(index), self._fresh(function, index)) for index in range(count)
+        ]
         for vf in function.vfs:
             if function.is_pci and function.autoprobe:
                 self._probe(function, vf)

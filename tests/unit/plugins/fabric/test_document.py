@@ -344,3 +344,11 @@ def test_anything_is_read_or_refused_with_words(path: tuple[Any, ...], value: An
     else:
         event("read")
         assert load_document(document) == want
+
+
+def test_a_router_behind_a_route_without_one() -> None:
+    routes = [{"to": "198.51.100.1/32"}, {"to": "0.0.0.0/0", "via": "198.51.100.1"}]
+    document = {"addresses": [{"device": "eth0", "addresses": ["203.0.113.5/32"], "routes": routes}]}
+    assert [route.via for route in load_document(document).addresses[0].routes] == ["", "198.51.100.1"]
+    with pytest.raises(RailheadError, match=r"198\.51\.100\.1 is in no subnet of the device"):
+        load_document({"addresses": [{**document["addresses"][0], "routes": routes[::-1]}]})

@@ -247,7 +247,7 @@ def test_check_mode_returns_the_plan_and_what_it_cuts(monkeypatch: pytest.Monkey
     [
         (
             {
-                "ports": [{"port": f"{CARD}.0", "count": 1}],
+                "ports": [{"port": f"{CARD}.0", "count": 1, "eswitch_mode": "switchdev"}],
                 "bonds": [{"name": "bond0", "mode": "802.3ad", "members": ["rail0", "rail1"]}],
                 "bridges": [{"name": "br0", "uplinks": ["bond0"]}],
             },

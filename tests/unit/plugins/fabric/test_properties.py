@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
@@ -18,22 +17,21 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants imp
 from .documents import documents, hosts, in_use
 from .model import ModelHost
 
-PHASES = [Phase.generate, *([] if "QUICK" in os.environ else [Phase.shrink])]
 many = settings(
-    max_examples=int(os.environ.get("MANY", "150")),
+    max_examples=150,
     deadline=None,
-    derandomize="SEED" not in os.environ,
-    phases=PHASES,
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
-def _loaded(document: dict[str, Any]) -> FabricWant | None:
+def _loaded(document: dict[str, Any]) -> FabricWant:
+    """Nothing is wanted where the document is refused."""
     try:
         return load_document(document)
     except RailheadError as refused:
         event(f"document refused: {str(refused).split(': ')[-1][:40]}")
-        return None
+        return FabricWant()
 
 
 def _planned(host: ModelHost, want: FabricWant, **more: Any) -> FabricPlan | None:
@@ -75,12 +73,8 @@ def _assert_reached(host: ModelHost, want: FabricWant, plan: FabricPlan) -> None
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[ModelHost, FabricWant, FabricWant]:
     host = draw(hosts())
-    wants = [load_or_empty(draw(documents(host))) for _number in range(2)]
-    return host, wants[0], wants[1]
-
-
-def load_or_empty(document: dict[str, Any]) -> FabricWant:
-    return _loaded(document) or FabricWant()
+    first, second = (_loaded(draw(documents(host))) for _number in range(2))
+    return host, first, second
 
 
 @many

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._node.management import (
     Management,
     observe_management,
@@ -43,6 +44,16 @@ ANCESTORS = {
 def test_the_address_that_the_connection_came_in_by(changes: dict[str, Any], expected: str | None) -> None:
     files = {path: content for path, content in {**ANCESTORS, **changes}.items() if content is not None}
     assert ssh_address(ReplayHost(files=files)) == expected
+
+
+def test_an_environment_that_may_not_be_read_ends_the_search() -> None:
+    class Container(ReplayHost):
+        def read(self, path: str) -> str | None:
+            if path == "/proc/30/environ":
+                raise RailheadError("Cannot read /proc/30/environ: Permission denied.")
+            return super().read(path)
+
+    assert ssh_address(Container(files=ANCESTORS)) is None
 
 
 MANAGED = {
