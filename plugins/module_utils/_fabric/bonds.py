@@ -36,6 +36,10 @@ def check_bond(planning: Planning, bond: BondWant) -> None:
         device = planning.link(member)
         if device.link_type not in ("ether", ""):
             refuse(f"enslave {member} to {bond.name}", f"it is of type {device.link_type}", "use Ethernet ports")
+        if bond.mtu is not None and device.max_mtu and bond.mtu > device.max_mtu:
+            refuse(
+                f"set the MTU of {bond.name} to {bond.mtu}", f"{device.name} takes at most {device.max_mtu}", "lower it"
+            )
         owner = planning.now.link(device.master) if device.master else None
         ours = {other.name for other in planning.want.bonds}
         if owner is not None and owner.kind == "bond" and owner.name not in ours:

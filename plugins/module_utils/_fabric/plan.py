@@ -97,6 +97,20 @@ def _connect(planning: Planning) -> None:
     _give_addresses(planning)
 
 
+def _refuse_taken_routes(planning: Planning, device: str, after: Addressing) -> None:
+    """The kernel would replace the route of the other device, which nobody asked for."""
+    ours = {planning.resolve(want.device) for want in planning.want.addresses}
+    wanted = {(route.to, route.metric) for route in after.routes}
+    for name, found in planning.now.addressing.items():
+        for route in found.routes if name not in ours else ():
+            if (route.to, route.metric) in wanted:
+                refuse(
+                    f"route {route.to} over {device}",
+                    f"there is a route over {name} already, and the kernel takes one of each metric",
+                    f"give it another metric, or list {name} under addresses",
+                )
+
+
 def _give_addresses(planning: Planning) -> None:
     """A route or an address that moves from one device to another is taken away before it is given."""
     given: list[Step] = []
@@ -104,6 +118,7 @@ def _give_addresses(planning: Planning) -> None:
         device = planning.resolve(want.device)
         have = planning.now.addressing.get(device, Addressing())
         losing, gaining, after = with_addresses(have, replace(want, device=device))
+        _refuse_taken_routes(planning, device, after)
         if set(have.addresses) - set(want.addresses):
             planning.touch_management(device, f"remove addresses from {device}")
         planning.bring_up(device)

@@ -111,9 +111,6 @@ def _bond(have: Fabric, want: FabricWant, bond: BondWant) -> dict[str, Any]:
     if device is None or device.kind != "bond":
         return {"name": bond.name, "state": "absent"}
     found = [member.name for member in members(have.links, bond.name)]
-    if not found:
-        # No document can have it, and nothing runs over it.
-        return {"name": bond.name, "state": "absent"}
     mode = str(device.data.get("mode"))
     valid = {each.name for each in BOND if each.modes is None or mode in each.modes}
     lags = [state.lag for state in have.ports.values() if state.port.netdev in found]

@@ -421,6 +421,14 @@ def with_address(address: str = "198.51.100.1/24") -> ModelHost:
     return host
 
 
+ROUTE = {"to": "default", "via": "198.51.100.254"}
+
+
+def with_route() -> ModelHost:
+    entry = {"device": "enp8s0f0", "addresses": ["198.51.100.1/24"], "routes": [ROUTE]}
+    return brought_to(mlx5(), {"addresses": [entry]})
+
+
 def over_ssh() -> ModelHost:
     host = with_address()
     host.ssh_address = "198.51.100.1"
@@ -564,6 +572,19 @@ REFUSED: dict[str, tuple[Callable[[], ModelHost], Document, Consents, str]] = {
         one(P0, mtu=9500),
         ALL_CONSENTS,
         "Cannot set the MTU of enp8s0f0 to 9500: it takes at most 9216; give a smaller one.",
+    ),
+    "MTU of a bond that a member cannot have": (
+        mlx5,
+        bonded(mtu=9500),
+        ALL_CONSENTS,
+        "Cannot set the MTU of bond0 to 9500: enp8s0f0 takes at most 9216; lower it.",
+    ),
+    "route that another device has": (
+        with_route,
+        {"addresses": [{"device": "enp8s0f1", "addresses": ["198.51.100.2/24"], "routes": [ROUTE]}]},
+        ALL_CONSENTS,
+        "Cannot route 0.0.0.0/0 over enp8s0f1: there is a route over enp8s0f0 already, and the kernel takes one of each"
+        " metric; give it another metric, or list enp8s0f0 under addresses.",
     ),
     "namespace for a VF without a network device": (
         lambda: brought_to(mlx5(), one(P0, count=1, vfs=[{"vf": 0, "driver": "vfio-pci"}])),
@@ -780,11 +801,13 @@ def test_before_names_what_was_there(make: Callable[[], ModelHost], document: Do
         assert before["ports"][0]["vfs"][0]["driver"] == back["vfs"]
 
 
-def test_an_empty_bond_is_one_that_can_go() -> None:
+def test_an_empty_bond_comes_back_as_one() -> None:
     host = brought_to(mlx5(), {"bonds": [{"name": "bond0", "members": ["enp8s0f0"]}]})
     host.links._release("", host.links.spaces[""]["enp8s0f0"])
     want: FabricWant = load_document({"bonds": [{"name": "bond0", "members": ["enp8s0f0"]}]})
-    assert document_of(host.observe(want), want) == {"bonds": [{"name": "bond0", "state": "absent"}]}
+    found = document_of(host.observe(want), want)
+    assert found == {"bonds": [{"name": "bond0", "members": [], "mode": "balance-rr"}]}
+    assert load_document(found).bonds[0].present
 
 
 def test_addresses_of_what_becomes_a_part_come_back() -> None:
