@@ -46,7 +46,7 @@ def load_routes(
     entries: Sequence[Entry], interfaces: Sequence[Interface], taken: dict[tuple[str, int | None], str]
 ) -> list[Route]:
     """The routes of a device with these addresses. C(taken) are (to, metric) of those of all devices."""
-    found = []
+    found: list[Route] = []
     for where, entry in entries:
         on_link = [ip_network(route.to) for route in found if not route.via]
         via = _gateway(f"{where}.via", entry["via"], interfaces, on_link) if entry.get("via") else None
