@@ -10,7 +10,8 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.steps impor
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import SWITCHDEV
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import LAG_ACTIVE, LAG_STATE
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports import count_of, mode_of, unbind
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports import count_of, mode_of
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.vfs import unbind
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import BondWant, PortWant
 from ansible_collections.railhead.cluster.plugins.module_utils._link.attributes import (
     BOND,

@@ -17,18 +17,16 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.bridges i
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import Fabric
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.ports import (
-    bind_vfs,
     check_port,
-    configure_vfs,
     name_ports,
     offload_flows,
-    place_vfs,
     raise_port,
     release_port,
     resize_port,
     switch_port,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.restore import document_of
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.vfs import bind_vfs, configure_vfs, place_vfs
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import (
     Consents,
     FabricWant,

@@ -1,44 +1,30 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The phases of a plan that are about ports, their VFs and e-switches, each in the order the hardware accepts. Pure."""
+"""The phases of a plan that are about ports: names, number of VFs, e-switches, offload. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import (
-    ADDRESS_OF,
-    NETDEV_OF,
     Command,
     InstallFile,
     Wait,
     Write,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import SWITCHDEV
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.expand import WITHOUT_NETDEV
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import HERE, PortState
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.observe import PortState
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.planning import Planning, refuse
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.rules import RULES_FILE, Named, render_rules
-from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import NO_DRIVER, PortWant, VfWant
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.vfs import IN_SWITCHDEV, unbind
+from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import PortWant
 from ansible_collections.railhead.cluster.plugins.module_utils._link.device import Device, find
-from ansible_collections.railhead.cluster.plugins.module_utils._link.observe import ip
-from ansible_collections.railhead.cluster.plugins.module_utils._netns.namespaces import (
-    RUN_DIRECTORY,
-    Namespace,
-    Namespaces,
-    plan_namespace,
-)
-from ansible_collections.railhead.cluster.plugins.module_utils._sriov.observe import Vf
 from ansible_collections.railhead.cluster.plugins.module_utils._sriov.plan import (
-    configure,
     fresh_vfs,
     refuse_attributes,
-    resolved,
 )
-from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request import DEFAULT_PROTOCOL, Attributes
+from ansible_collections.railhead.cluster.plugins.module_utils._sriov.request import Attributes
 
 LEGACY = "legacy"
 #: Seconds that Open vSwitch gets to take the flows away that it offloaded.
@@ -47,15 +33,6 @@ _FLOWS_GO = 10.0
 _SWITCHDEV_FIRST = ("ice",)
 #: IFNAMSIZ without the end of the string.
 _LONGEST_NAME = 15
-_HOST_NAMESPACE_FILE = "/proc/1/ns/net"
-#: A VF gets its address and its GUIDs from the port when its driver is bound.
-_TAKEN_AT_BIND = ("mac", "node_guid", "port_guid")
-#: What drivers take in legacy mode only, and what it is in switchdev mode (mlx5_eswitch_set_vport_vlan, _spoofchk and
-#: _trust in eswitch.c of mlx5; ice_set_vf_trust in ice_sriov.c).
-_IN_SWITCHDEV: Mapping[str, Mapping[str, Any]] = {
-    "mlx5_core": {"vlan": 0, "qos": 0, "vlan_proto": DEFAULT_PROTOCOL, "spoofchk": False, "trust": False},
-    "ice": {"trust": False},
-}
 
 
 def count_of(state: PortState, want: PortWant) -> int:
@@ -73,11 +50,6 @@ def name_of(state: PortState, want: PortWant) -> str:
 
 def representor_of(state: PortState, want: PortWant, index: int) -> str:
     return f"{name_of(state, want)}_{index}"
-
-
-def manages_drivers(want: PortWant) -> bool:
-    """Whether VFs without a driver get one: whoever changes VFs may have to take their drivers away for it."""
-    return want.count is not None or bool(want.vfs) or want.eswitch.mode is not None
 
 
 def resizes(state: PortState, want: PortWant) -> bool:
@@ -148,7 +120,7 @@ def _check_eswitch(state: PortState, want: PortWant) -> None:
 
 
 def _check_attributes(state: PortState, want: PortWant) -> None:
-    fixed = _IN_SWITCHDEV.get(state.driver, {}) if mode_of(state, want) == SWITCHDEV else {}
+    fixed = IN_SWITCHDEV.get(state.driver, {}) if mode_of(state, want) == SWITCHDEV else {}
     for index, vf in want.vfs.items():
         if vf.driver and not state.port.is_pci:
             refuse(
@@ -323,36 +295,6 @@ def _refuse_foreign_bridge(planning: Planning, netdev: str, doing: str) -> None:
         )
 
 
-def unbind(planning: Planning, want: PortWant, why: str, only: frozenset[int] | None = None) -> None:
-    state = planning.state(want)
-    vfs = []
-    if not manages_drivers(want) and any(vf.driver and (only is None or vf.index in only) for vf in state.port.vfs):
-        refuse(
-            f"take the VFs of {want.port} from their drivers for a moment",
-            f"{why}, and without a count its VFs are left alone",
-            f"give it count: {state.port.count}, so that they get their drivers back",
-        )
-    for vf in state.port.vfs:
-        if vf.driver and (only is None or vf.index in only):
-            path = _vf_path(state, vf)
-            planning.steps.append(
-                Write(
-                    f"{path}/driver/unbind",
-                    ADDRESS_OF + path,
-                    f"take VF {vf.index} of {want.port} from its driver {vf.driver}: {why}",
-                    disrupts="the VF's users",
-                    undo=f"bind it to {vf.driver}",
-                )
-            )
-            planning.drop_links(*vf.netdevs)
-            vfs.append(replace(vf, driver=None, netdevs=()))
-        else:
-            vfs.append(vf)
-    planning.set_vfs(want, vfs=tuple(vfs))
-    left = {vf.index for vf in vfs if vf.driver}
-    planning.set_port(want, places={vf: place for vf, place in state.places.items() if vf in left})
-
-
 def resize_port(planning: Planning, want: PortWant) -> None:
     """n VFs to m goes through 0, without drivers, and in legacy mode but where the driver wants it the other way."""
     state = planning.state(want)
@@ -491,32 +433,6 @@ def _await_representors(planning: Planning, want: PortWant) -> None:
     planning.set_port(want, representors=wanted)
 
 
-def configure_vfs(planning: Planning, want: PortWant) -> None:
-    state = planning.state(want)
-    if state.eswitch.mode == SWITCHDEV:
-        fixed = _IN_SWITCHDEV.get(state.driver, {})
-        known = (replace(vf, attributes=replace(vf.attributes, **fixed)) if vf.fresh else vf for vf in state.port.vfs)
-        planning.set_vfs(want, vfs=tuple(known))
-        state = planning.state(want)
-    configured = {}
-    for vf in state.port.vfs:
-        wanted = resolved(state.port, want.vfs.get(vf.index, VfWant()).attributes, vf.index)
-        configured[vf.index] = configure(state.port, vf, wanted)
-    late = frozenset(
-        vf.index
-        for vf in state.port.vfs
-        if vf.driver
-        and any(getattr(configured[vf.index][1], key) != getattr(vf.attributes, key) for key in _TAKEN_AT_BIND)
-    )
-    for vf in state.port.vfs:
-        if vf.index in late:
-            planning.touch_vf(vf, f"change the address of VF {vf.index} of {want.port}, for which it loses its driver")
-    unbind(planning, want, "a VF takes its address when it is bound", late)
-    planning.steps += [step for steps, _attributes in configured.values() for step in steps]
-    vfs = tuple(replace(vf, attributes=configured[vf.index][1]) for vf in planning.state(want).port.vfs)
-    planning.set_vfs(want, vfs=vfs)
-
-
 def offload_flows(planning: Planning, want: PortWant) -> None:
     state = planning.state(want)
     if want.hw_tc_offload in (None, state.hw_tc_offload):
@@ -553,93 +469,3 @@ def raise_port(planning: Planning, want: PortWant) -> None:
     elif device.up:
         planning.touch(netdev, f"take {netdev} down")
         planning.take_down(netdev)
-
-
-def bind_vfs(planning: Planning, want: PortWant) -> None:
-    """Drivers for VFs, when all is there that they find at bind. A port that does not probe refuses it by hand too."""
-    state = planning.state(want)
-    if not (state.port.is_pci and manages_drivers(want)):
-        return
-    wrong = [vf for vf in state.port.vfs if vf.driver and _driver(want, vf.index) not in (None, vf.driver)]
-    for vf in wrong:
-        planning.touch_vf(vf, f"give VF {vf.index} of {want.port} another driver")
-    unbind(planning, want, "it is to have another one", frozenset(vf.index for vf in wrong))
-    state = planning.state(want)
-    if state.port.drivers_autoprobe is False:
-        file = f"{state.port.directory}/sriov_drivers_autoprobe"
-        planning.steps.append(Write(file, "1", f"let VFs of {want.port} have drivers", undo="write 0"))
-        planning.set_vfs(want, drivers_autoprobe=True)
-    overrides, bound = dict(state.overrides), []
-    for vf in state.port.vfs:
-        wanted, path, override = _driver(want, vf.index), _vf_path(state, vf), overrides.get(vf.index, "")
-        # Others, such as libvirt, keep VFs for a driver too; only what keeps it from having any is ours to undo.
-        if override != wanted if wanted else override == NO_DRIVER:
-            keep = f"keep VF {vf.index} of {want.port} for {wanted}" if wanted else f"let VF {vf.index} have any driver"
-            planning.steps.append(Write(f"{path}/driver_override", wanted or "\n", keep))
-            overrides[vf.index] = wanted or ""
-        if wanted != NO_DRIVER and not vf.driver:
-            does = f"bind VF {vf.index} of {want.port} to {wanted or 'its driver'}"
-            planning.steps.append(Write("/sys/bus/pci/drivers_probe", ADDRESS_OF + path, does, undo="unbind it"))
-            bound.append(vf.index)
-    if bound:
-        paths = tuple(f"{state.port.directory}/virtfn{index}/driver" for index in bound)
-        advice = "See that the module of the driver is loaded; for a VF that is to have none, say driver: none."
-        planning.steps.append(Wait(paths, f"wait for the drivers of the VFs of {want.port}", advice=advice))
-    vfs = tuple(
-        replace(vf, driver=overrides.get(vf.index) or "unknown") if vf.index in bound else vf for vf in state.port.vfs
-    )
-    planning.set_vfs(want, vfs=vfs)
-    planning.set_port(want, overrides=overrides)
-
-
-def place_vfs(planning: Planning, want: PortWant) -> None:
-    """VFs into their namespaces, by whatever name their network device has then."""
-    state = planning.state(want)
-    places, settled = dict(state.places), False
-    for vf in state.port.vfs:
-        wanted, (found, netdev) = want.vfs.get(vf.index, VfWant()).netns, places.get(vf.index, HERE)
-        if wanted in (None, found):
-            continue
-        if not state.port.is_pci:
-            refuse(
-                f"move VF {vf.index} of {want.port} to a namespace",
-                "a simulated VF has no network device",
-                "leave netns out",
-            )
-        if not found and (vf.driver is None or WITHOUT_NETDEV.fullmatch(vf.driver)):
-            refuse(
-                f"move VF {vf.index} of {want.port} to the network namespace {wanted}",
-                f"it is bound to {vf.driver}, and has no network device" if vf.driver else "it has no driver",
-                "give its driver in vfs, such as mlx5_core, or leave netns out",
-            )
-        if wanted:
-            _make_namespace(planning, str(wanted))
-        if vf.driver:
-            planning.touch_vf(vf, f"move VF {vf.index} of {want.port} to another network namespace")
-        if not (found or settled):
-            # udev may still be about to rename what was just bound.
-            does = f"wait until udev has named the VFs of {want.port}"
-            planning.steps.append(Command(("udevadm", "settle", "--timeout=60"), does))
-            settled = True
-        target = wanted or _HOST_NAMESPACE_FILE
-        words = ip(found, "link", "set", "dev", netdev or NETDEV_OF + _vf_path(state, vf), "netns", target)
-        where = f"the network namespace {wanted}" if wanted else "the host's own network namespace"
-        planning.steps.append(Command(words, f"move VF {vf.index} of {want.port} to {where}", undo="move it back"))
-        places[vf.index] = (str(wanted), netdev) if wanted else HERE
-    planning.set_port(want, places={vf: place for vf, place in places.items() if place != HERE})
-
-
-def _make_namespace(planning: Planning, name: str) -> None:
-    planning.steps += plan_namespace(planning.now.spaces, name, True).steps
-    if name not in planning.now.spaces.names:
-        live = (*planning.now.spaces.live, Namespace(f"{RUN_DIRECTORY}/{name}", name))
-        stale = tuple(other for other in planning.now.spaces.stale if other != name)
-        planning.now = replace(planning.now, spaces=Namespaces(live, stale))
-
-
-def _driver(want: PortWant, index: int) -> str | None:
-    return want.vfs.get(index, VfWant()).driver
-
-
-def _vf_path(state: PortState, vf: Vf) -> str:
-    return f"{state.port.directory}/virtfn{vf.index}"
