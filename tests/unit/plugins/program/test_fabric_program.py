@@ -186,6 +186,13 @@ def test_a_confirmed_change_stays(start: Start, change: Any, state: Path, candid
     assert list(state.iterdir()) == []
 
 
+def test_a_change_can_be_confirmed_twice(start: Start, change: Any, candidate: str) -> None:
+    change()
+    assert start(["confirm"], [DISARM])[0] == 0
+    assert start(["confirm", "--file", candidate], [])[0] == 0
+    assert start(["confirm"], [])[0] == fabric.FAILED
+
+
 def test_a_change_that_is_not_confirmed_is_taken_back(
     start: Start, change: Any, state: Path, tmp_path: Path, capsys: Any
 ) -> None:
