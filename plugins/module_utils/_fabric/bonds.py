@@ -67,7 +67,7 @@ def _check_lag(planning: Planning, bond: BondWant) -> None:
             " debugfs is not mounted",
             "leave vf_lag out for this card",
         )
-    cards = {state.function.rpartition(".")[0] for state in states}
+    cards = {state.card for state in states}
     if len(cards) > 1:
         refuse(
             attempt, f"its members are on different cards ({', '.join(sorted(cards))})", "bond the ports of one card"

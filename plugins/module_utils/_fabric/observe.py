@@ -78,6 +78,11 @@ class PortState:
         """Address on the bus: 0000:08:00.0, netdevsim10."""
         return os.path.basename(self.port.directory)
 
+    @property
+    def card(self) -> str:
+        """What all functions of one PCI card have in common: 0000:08:00."""
+        return self.function.rpartition(".")[0]
+
 
 @dataclass(frozen=True)
 class Fabric:

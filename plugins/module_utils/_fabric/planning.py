@@ -127,9 +127,9 @@ class Planning:
 
     def lose_lag(self, netdev: str) -> None:
         """A card bonds all of its ports by itself, or none."""
-        cards = {_card(state) for state in self.now.ports.values() if state.port.netdev == netdev}
+        cards = {state.card for state in self.now.ports.values() if state.port.netdev == netdev}
         ports = {
-            name: replace(state, lag="disabled") if state.lag and _card(state) in cards else state
+            name: replace(state, lag="disabled") if state.lag and state.card in cards else state
             for name, state in self.now.ports.items()
         }
         self.now = replace(self.now, ports=ports)
@@ -206,10 +206,6 @@ class Planning:
 
     def _there(self) -> str:
         return f"there are: {', '.join(link.name for link in self.now.links)}"
-
-
-def _card(state: PortState) -> str:
-    return state.function.rpartition(".")[0]
 
 
 def refuse(doing: str, found: str, advice: str) -> NoReturn:

@@ -41,7 +41,7 @@ def ssh_address(host: Host) -> str | None:
         try:
             environment = host.read(f"/proc/{process}/environ") or ""
         except RailheadError:
-            return None  # that of another user, or in a container: nobody above it came in by our connection
+            continue  # as that of the first process in a container; the search goes on above it
         for entry in environment.split("\0"):
             if entry.startswith("SSH_CONNECTION="):
                 fields = entry.partition("=")[2].split()
