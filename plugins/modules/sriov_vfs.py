@@ -98,11 +98,11 @@ options:
         type: int
       node_guid:
         description:
-          - The GUID of the node, for a VF of an InfiniBand port. V(auto) makes one of the port's own and the VF's index.
+          - The GUID of the node, for a VF of an InfiniBand port. V(auto) makes one of the port's own and the index.
         type: str
       port_guid:
         description:
-          - The GUID of the port, for a VF of an InfiniBand port. V(auto) makes one of the port's own and the VF's index.
+          - The GUID of the port, for a VF of an InfiniBand port. V(auto) makes one of the port's own and the index.
         type: str
   allow_resize_in_use:
     description:
