@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .model import KINDS, Function, ModelHost, ice_port, igb_port, mlx5_card, netdevsim_port, switch
+from .cards import KINDS, Function, ice_port, igb_port, mlx5_card, netdevsim_port
+from .model import ModelHost, switch
 
 SWITCHDEV, LEGACY = "switchdev", "legacy"
 _MODES = ("active-backup", "balance-xor", "802.3ad", "balance-rr")

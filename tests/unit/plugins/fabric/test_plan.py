@@ -18,7 +18,8 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.plan impo
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.restore import document_of
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import ALL_CONSENTS, Consents, FabricWant
 
-from .model import ModelHost, ice_port, igb_port, mlx5_card, netdevsim_port, switch
+from .cards import ice_port, igb_port, mlx5_card, netdevsim_port
+from .model import ModelHost, switch
 
 P0, P1, IGB, ICE = "0000:08:00.0", "0000:08:00.1", "0000:01:00.0", "0000:3b:00.0"
 Document = dict[str, Any]
