@@ -101,6 +101,13 @@ options:
     type: list
     elements: str
     default: []
+  expected_devices:
+    description:
+      - RDMA devices, likewise, such as those of VFs that M(railhead.cluster.fabric) will have made. They are planned
+        for as if they were there, in the host's own namespace.
+    type: list
+    elements: str
+    default: []
   allow_disruption:
     description:
       - Consent to moves of devices that are in use.
@@ -186,6 +193,7 @@ def build(params: Mapping[str, Any]) -> Task[HostState]:
             want=want,
             allow_disruption=params["allow_disruption"],
             expected_netdevs=params["expected_netdevs"],
+            expected_devices=params["expected_devices"],
         ),
         returns=lambda have: {"host": shown_host(have, want)},
     )
@@ -204,6 +212,7 @@ def main() -> None:
             "devices": entries(device=REQUIRED, name=OPTIONAL, netns=OPTIONAL, adaptive_moderation={"type": "bool"}),
             "cgroups": entries(cgroup=REQUIRED, device=REQUIRED, hca_handle=OPTIONAL, hca_object=OPTIONAL),
             "expected_netdevs": {"type": "list", "elements": "str", "default": []},
+            "expected_devices": {"type": "list", "elements": "str", "default": []},
             "allow_disruption": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

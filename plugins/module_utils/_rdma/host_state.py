@@ -38,6 +38,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._rdma.links impor
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma.state import (
     EXCLUSIVE,
     SHARED,
+    Device,
     Rdma,
     System,
     observe_rdma,
@@ -105,15 +106,23 @@ def observe_host(host: Host, want: HostWant) -> HostState:
 
 
 def plan_host(
-    have: HostState, want: HostWant, allow_disruption: bool = False, expected_netdevs: Iterable[str] = ()
+    have: HostState,
+    want: HostWant,
+    allow_disruption: bool = False,
+    expected_netdevs: Iterable[str] = (),
+    expected_devices: Iterable[str] = (),
 ) -> Plan:
     """All steps: mode, namespaces, links, placements, limits; each planned on the state that those before lead to.
 
-    C(expected_netdevs) are network devices that somebody else makes before the steps are taken.
+    C(expected_netdevs) and C(expected_devices) are network devices and RDMA devices that somebody else makes before
+    the steps are taken.
     """
     steps: list[Step] = []
     rdma, cgroups = have.rdma, have.cgroups
     rdma = replace(rdma, netdevs={**dict.fromkeys(expected_netdevs, ""), **rdma.netdevs})
+    known = {placement.device for placement in want.devices if find(rdma, placement)}
+    known |= {*rdma.names, *(link.name for link in want.links)}
+    rdma = replace(rdma, devices=(*rdma.devices, *(Device(name) for name in expected_devices if name not in known)))
     more: tuple[Step, ...]
     if want.netns_mode is not None:
         steps += plan_system(Subsystem(System(rdma.mode), rdma.spaces), netns=want.netns_mode).steps

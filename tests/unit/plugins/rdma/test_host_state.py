@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.railhead.cluster.plugins.module_utils._cgroup.rdma import Cgroup, Cgroups
 from ansible_collections.railhead.cluster.plugins.module_utils._core.converge import converge
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma import system
@@ -57,6 +58,28 @@ def test_a_link_on_a_network_device_that_is_still_to_come() -> None:
         plan_host(have, want)
     steps = plan_host(have, want, expected_netdevs=["br0"]).steps
     assert [step.shown[:3] for step in steps][-1] == ["rdma", "link", "add"]
+
+
+def test_a_device_that_is_still_to_come() -> None:
+    document = {
+        "links": [{"name": "siw0", "type": "siw", "netdev": "eth0"}],
+        "namespaces": ["gpu0"],
+        "devices": [{"device": "mlx5_0", "name": "rail0"}, {"device": "mlx5_2", "netns": "gpu0"}],
+        "cgroups": [
+            {"cgroup": "jobs.slice", "device": name, "hca_handle": 1} for name in ("rail0", "mlx5_2", "mlx5_3")
+        ],
+    }
+    cgroups = Cgroups("/sys/fs/cgroup", True, {"": Cgroup(True, True), "jobs.slice": Cgroup(True, limits={})})
+    have = HostState(Rdma("exclusive", devices=(Device("rail0"),), netdevs={"eth0": ""}), cgroups)
+    with pytest.raises(RailheadError, match="mlx5_2: no namespace has it"):
+        plan_host(have, load_document(document))
+    steps = plan_host(have, load_document(document), expected_devices=["mlx5_0", "mlx5_2", "mlx5_3", "siw0"]).steps
+    assert [step.shown[-1] for step in steps][-4:] == [
+        "gpu0",
+        "rail0 hca_handle=1",
+        "mlx5_2 hca_handle=1",
+        "mlx5_3 hca_handle=1",
+    ]
 
 
 def test_a_namespace_that_nobody_can_see_and_that_does_not_go_away(monkeypatch: pytest.MonkeyPatch) -> None:
