@@ -46,6 +46,8 @@ class Machine:
         """Start QEMU in the node's folder; return when it answers, with the machine running."""
         for suffix in ("qmp", "serial"):
             self.file(suffix).unlink(missing_ok=True)
+        # Not only the CPU that a caller was put on: mitogen does that to what runs a playbook.
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
         with self.file("stderr").open("wb") as stderr:
             process = subprocess.Popen(
                 argv,

@@ -129,3 +129,16 @@ def test_a_closed_connection_is_an_error_at_once(qemu_that_says):
     qmp, _ = qemu_that_says([])
     with qmp, pytest.raises(LabError, match="closed the connection"):
         qmp.execute("stop")
+
+
+def test_it_may_use_all_cpus(tmp_path):
+    """Also when its starter may not, as a worker of mitogen may not."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        with pytest.raises(LabError, match="ended with status 3"):
+            Machine(tmp_path, "node1").start(["sh", "-c", "grep Cpus_allowed: /proc/self/status >cpus; exit 3"])
+    finally:
+        os.sched_setaffinity(0, allowed)
+    mask = int((tmp_path / "cpus").read_text().split()[1].replace(",", ""), 16)
+    assert mask.bit_count() == len(allowed)
