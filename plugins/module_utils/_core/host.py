@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.ethtool import pci_netdevs, read_feature
@@ -41,6 +41,10 @@ LOCK_DEADLINE = 120.0
 #: Seconds that a driver gets to make the network device of a function that it was bound to.
 NETDEV_DEADLINE = 60.0
 _POLL_INTERVAL = 0.05
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
 _NOT_INSTALLED = f"Cannot run '{{}}': it is not installed (searched {SEARCH_PATH})."
 
 
@@ -96,7 +100,7 @@ class Host:
         """Standard output of a program that only reads; an error is an error of ours."""
         result = self.run(argv)
         if _is_refusal(result):
-            raise CommandError(f"Cannot read the state with '{' '.join(argv)}': {_complaint(result)}")
+            raise CommandError(f"Cannot read the state with '{' '.join(argv)}': {complaint(result)}")
         return result.stdout
 
     def read_json(self, argv: Sequence[str]) -> Any:
@@ -112,6 +116,14 @@ class Host:
         text = self.run([tool, "-V"]).stdout
         match = re.search(r"iproute2-([0-9][0-9.]*)", text)
         return match.group(1) if match else "unknown"
+
+    def beside(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+        """C(work) on all items at the same time, each in a thread; the answers in the order of the items.
+
+        For programs that take seconds because they wait for one device each.
+        """
+        with ThreadPoolExecutor(max_workers=max(1, len(items))) as threads:
+            return list(threads.map(work, items))
 
     # Files
 
@@ -208,7 +220,8 @@ class Host:
             os.close(lock)
 
     def apply(self, steps: Iterable[Step]) -> None:
-        """Apply steps in order and stop at the first error. Neighbouring C(ip) commands share one process.
+        """Apply steps in order and stop at the first error. Neighbouring C(ip) commands share one process, those with
+        lanes run beside each other.
 
         Nothing is begun when a program is missing that a later step needs.
         """
@@ -217,8 +230,11 @@ class Host:
             if not self.is_installed(program):
                 raise RailheadError(_NOT_INSTALLED.format(program))
         for group in _batches(steps):
-            if len(group) > 1:
-                self._apply_batch([step for step in group if isinstance(step, Command)])
+            commands = [step for step in group if isinstance(step, Command)]
+            if len(group) > 1 and commands[0].lane:
+                self._apply_lanes(commands)
+            elif len(group) > 1:
+                self._apply_batch(commands)
             else:
                 self._apply_one(group[0])
                 self.done.append(group[0])
@@ -324,6 +340,25 @@ class Host:
             os.fsync(file.fileno())
         os.replace(beside, path)
 
+    def _apply_lanes(self, steps: Sequence[Command]) -> None:
+        lanes: dict[str, list[Command]] = {}
+        for step in steps:
+            lanes.setdefault(step.lane, []).append(step)
+        ended = self.beside(self._apply_lane, list(lanes.values()))
+        self.done.extend(step for done, _error in ended for step in done)
+        errors = [str(error) for _done, error in ended if error]
+        if errors:
+            raise CommandError(" ".join(errors))
+
+    def _apply_lane(self, steps: Sequence[Command]) -> tuple[Sequence[Command], RailheadError | None]:
+        """The steps that were done, and what ended them before the last one."""
+        for position, step in enumerate(steps):
+            try:
+                self._apply_one(step)
+            except RailheadError as error:
+                return steps[:position], error
+        return steps, None
+
     def _apply_batch(self, steps: Sequence[Command]) -> None:
         options, _words = _split_ip(steps[0].argv)
         lines = "".join(
@@ -341,7 +376,7 @@ class Host:
             raise CommandError(
                 "Cannot "
                 + ", or ".join(step.does for step in steps)
-                + f": one of these steps answered: {_complaint(result)}. Those before it have taken effect; which one "
+                + f": one of these steps answered: {complaint(result)}. Those before it have taken effect; which one "
                 "it is was not said. The next run goes on from the state that it finds."
             )
         position = min(int(failed.group(1)), len(steps)) - 1
@@ -349,7 +384,7 @@ class Host:
         raise CommandError(self._refusal(steps[position], result))
 
     def _refusal(self, step: Command, result: Result) -> str:
-        text = f"Cannot {step.does}: '{' '.join(step.argv)}' answered: {_complaint(result)}"
+        text = f"Cannot {step.does}: '{' '.join(step.argv)}' answered: {complaint(result)}"
         notes = [note for note in (step.advice, self._too_old(step)) if note]
         return f"{text}. {' '.join(notes)}" if notes else text
 
@@ -369,12 +404,14 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Runs of C(ip) commands for the same namespace stay together, anything else stands alone."""
+    """Runs of C(ip) commands for the same namespace and of one program with lanes stay together, the rest is alone."""
     for _key, group in groupby(enumerate(steps), key=lambda item: _batch_key(item[1]) or item[0]):
         yield [step for _position, step in group]
 
 
 def _batch_key(step: Step) -> tuple[str, ...] | None:
+    if isinstance(step, Command) and step.lane:
+        return ("lanes", step.argv[0])
     if not isinstance(step, Command) or step.argv[0] != "ip":
         return None
     options, words = _split_ip(step.argv)
@@ -400,7 +437,12 @@ def _is_refusal(result: Result) -> bool:
     return result.rc != 0 or result.stderr.startswith("Unknown ")
 
 
-def _complaint(result: Result) -> str:
+def complaint(result: Result) -> str:
+    """What a program says of its failure, in one line."""
+    # mstflint's tools mark it, on standard output among all that they print otherwise.
+    marked = [line[4:] for line in result.stdout.splitlines() if line.startswith("-E- ")]
+    if marked:
+        return f"{'; '.join(marked)} (return code {result.rc})"
     # What comes after the complaint is the manual: iproute2 prints all words that it knows.
     lines = (result.stderr.strip() or result.stdout.strip()).split("\nUsage:")[0].splitlines()
     text = "; ".join(line for line in lines if line.strip())

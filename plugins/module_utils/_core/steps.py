@@ -26,6 +26,7 @@ class Command:
     C(since) is the first version of iproute2 that knows all words of C(argv), C(advice) what to do; both are looked at
     only after an error. C(patience) is for what the kernel still has to finish by itself: seconds to try again.
     C(deadline) are the seconds after which the program counts as hung: firmware may take tens of them.
+    Neighbouring commands of one program that have a C(lane) run at the same time, those of one lane in order.
     """
 
     argv: tuple[str, ...]
@@ -34,6 +35,7 @@ class Command:
     advice: str = ""
     patience: float = 0.0
     deadline: float = 120.0
+    lane: str = ""
     disrupts: str = ""
     undo: str = ""
 

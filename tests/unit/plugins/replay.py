@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host, Result
 
 #: Inode that stands for the namespace of the host itself; namespaces are on device 4, as nsfs has one of its own.
 HOST_NAMESPACE = (4, 1)
+
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class ReplayHost(Host):
@@ -23,6 +27,7 @@ class ReplayHost(Host):
     {modified: NANOSECONDS} is a file with that time of change.
     A file whose content is {refuses: ERRNO} cannot be written.
     C(kernel) is what the kernel changes at a write or mkdir ("write PATH VALUE", "mkdir PATH"), as C(files) of a run.
+    C(missing) are programs that are not installed. What runs at the same time is recorded in the order of its items.
     """
 
     def __init__(
@@ -30,8 +35,10 @@ class ReplayHost(Host):
         runs: Sequence[dict[str, Any]] = (),
         files: dict[str, Any] | None = None,
         kernel: dict[str, dict[str, Any]] | None = None,
+        missing: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self.missing = missing
         self.runs = list(runs)
         self.kernel = kernel or {}
         self.files: dict[str, Any] = {"/proc/1/ns/net": {"identity": HOST_NAMESPACE[1]}, **(files or {})}
@@ -44,8 +51,11 @@ class ReplayHost(Host):
         self._change(recorded.get("files", {}))
         return Result(recorded.get("rc", 0), recorded.get("stdout", ""), recorded.get("stderr", ""))
 
-    def is_installed(self, _program: str) -> bool:
-        return True
+    def is_installed(self, program: str) -> bool:
+        return program not in self.missing
+
+    def beside(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+        return [work(item) for item in items]
 
     def read(self, path: str) -> str | None:
         content = self.files.get(path)

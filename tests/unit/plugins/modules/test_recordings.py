@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every module against its recordings (recordings/MODULE.yml): exact programs in order, exact answer.
 
-A recording is {name, params, check?, files?, kernel?, runs?, result}. In C(result) each key must be in the answer with
-that value; C(msg) is a list of words that must all be in the message, and means that the module fails.
+A recording is {name, params, check?, files?, kernel?, missing?, runs?, result}. In C(result) each key must be in the
+answer with that value; C(msg) is a list of words that must all be in the message, and means that the module fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_recording(name: str, case: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    host = ReplayHost(case.get("runs", ()), case.get("files"), case.get("kernel"))
+    host = ReplayHost(case.get("runs", ()), case.get("files"), case.get("kernel"), case.get("missing", ()))
     monkeypatch.setattr(module, "Host", lambda: host)
     monkeypatch.setattr(converge, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("os.uname", lambda: SimpleNamespace(release="6.12.57+deb13-amd64"))
