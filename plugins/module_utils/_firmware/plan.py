@@ -154,7 +154,7 @@ def _refuse_contradictions(states: Iterable[State], want: Want) -> None:
             )
         for key, value in want.settings[state.function.device].items():
             device, first = said.setdefault((state.function.card, key), (state.function.device, value))
-            if key.startswith(_OF_CARD) and first != value:
+            if key.startswith(_OF_CARD) and first.number != value.number:
                 raise RailheadError(
                     f"Cannot set {key} of {state.function.device} to {value.word} and of {device} to {first.word}: both"
                     f" are functions of the card {state.function.card}, which has one for all; give it once."

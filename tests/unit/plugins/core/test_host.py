@@ -215,3 +215,32 @@ def test_what_is_not_there_reads_as_nothing(tmp_path: Path) -> None:
     assert host.link_target(str(tmp_path)) is None
     assert host.identity(str(tmp_path / "none")) is None
     assert host.identity("/proc/self/ns/net") == host.identity(f"/proc/{os.getpid()}/ns/net")
+
+
+def test_lanes_run_beside_each_other_and_their_steps_in_order(tmp_path: Path) -> None:
+    # Each lane waits for the other one: one after the other would end in the deadline.
+    def step(lane: str, makes: str, awaits: str) -> Command:
+        script = f"touch {tmp_path}/{makes}; while [ ! -e {tmp_path}/{awaits} ]; do sleep 0.01; done"
+        return Command(("sh", "-c", script), makes, deadline=10.0, lane=lane)
+
+    host = Host()
+    steps = [step("a", "a1", "b1"), step("b", "b1", "a2"), step("a", "a2", "a1")]
+    host.apply(steps)
+    assert host.done == [steps[0], steps[2], steps[1]]
+
+
+def test_a_lane_ends_with_its_first_error_and_the_others_do_not() -> None:
+    def step(lane: str, program: str) -> Command:
+        return Command(("sh", "-c", program), f"do {program} in {lane}", lane=lane)
+
+    host = Host()
+    steps = [step("a", "exit 3"), step("a", "exit 0"), step("b", "true"), step("c", "exit 4")]
+    with pytest.raises(CommandError, match=r"Cannot do exit 3 in a: .*3\) Cannot do exit 4 in c: .*4\)"):
+        host.apply([*steps, Command(("true",), "go on", lane="b")])
+    assert host.done == [steps[2]]
+
+
+def test_a_complaint_that_is_marked_among_other_output() -> None:
+    # mstconfig of mstflint 4.21.0, its manual shortened
+    said = "-E- Invalid Configuration argument SRIOV_EN\n    NAME:\n        mstconfig\n"
+    assert host_module.complaint(Result(3, said)) == "Invalid Configuration argument SRIOV_EN (return code 3)"
