@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cards that keep settings: C(set) changes what the next boot brings, a reset puts that into force for all of a card."""
+"""Cards that keep settings: C(set) changes what the next boot brings, a reset puts it into force for all of a card."""
 
 from __future__ import annotations
 
