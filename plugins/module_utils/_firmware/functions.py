@@ -67,9 +67,13 @@ def all_functions(host: Host) -> list[Function]:
 
 
 def netdevs_on(host: Host, card: str, netdevs: Collection[str]) -> tuple[str, ...]:
-    """Which of the network devices belong to a card, its virtual functions not counted."""
-    found = {netdev: os.path.basename(host.resolve(f"{_NET}/{netdev}/device")) for netdev in netdevs}
-    return tuple(netdev for netdev in netdevs if found[netdev].rpartition(".")[0] == card)
+    """Which of the network devices belong to a card. Virtual functions can be in other slots than the card."""
+
+    def address(netdev: str) -> str:
+        device = f"{_NET}/{netdev}/device"
+        return os.path.basename(host.link_target(f"{device}/physfn") or host.resolve(device))
+
+    return tuple(netdev for netdev in netdevs if address(netdev).rpartition(".")[0] == card)
 
 
 def _address(host: Host, device: str) -> str | None:
