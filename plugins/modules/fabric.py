@@ -324,7 +324,8 @@ options:
         required: true
       addresses:
         description:
-          - Addresses of IPv4 and IPv6 with their prefix lengths.
+          - Addresses of IPv4 and IPv6 with their prefix lengths, in any order. Of those in one subnet the host sends
+            from the one that it has had longest, which is the first one where several are added.
         type: list
         elements: str
       routes:
