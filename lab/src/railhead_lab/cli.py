@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from railhead_lab import __version__, definitions, hostcheck, images, inventory, labs, ssh
+from railhead_lab import __version__, definitions, hostcheck, images, inventory, labs, repository, ssh
 from railhead_lab.errors import LabError
 from railhead_lab.paths import Home, find_home
 from railhead_lab.progress import Progress
@@ -82,6 +83,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add("images", _images, "Build images.")
     sub.add_argument("action", choices=["build"])
     sub.add_argument("image", nargs="+", choices=sorted(definitions.load()))
+    sub = add("repo", _repo, "Build signed APT repositories of small packages, listed in a TOML file.")
+    sub.add_argument("action", choices=["build"])
+    sub.add_argument("packages", type=Path, metavar="FILE")
+    sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where they and key.asc are put")
+    sub.add_argument("--set", action="append", default=[], type=setting, metavar="KEY=VALUE", help="replaces @KEY@")
     add("check", _check, "Check what the host brings.")
     return parser
 
@@ -89,6 +95,14 @@ def build_parser() -> argparse.ArgumentParser:
 def command_of(words: Sequence[str]) -> list[str]:
     """Return a remote command without the `--` that sets it apart."""
     return list(words[1:] if words[:1] == ["--"] else words)
+
+
+def setting(word: str) -> tuple[str, str]:
+    """Return KEY and VALUE of an argument KEY=VALUE."""
+    key, sign, value = word.partition("=")
+    if not sign or not key:
+        raise argparse.ArgumentTypeError(f"{word!r} is not KEY=VALUE")
+    return key, value
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -176,6 +190,16 @@ def _images(options: argparse.Namespace, home: Home, progress: Progress) -> int:
     for name in options.image:
         image = images.ensure(home, name, progress)
         print(f"{image.name}: Linux {image.kernel}, {image.folder}")
+    return 0
+
+
+def _repo(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    try:
+        text = options.packages.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"Cannot read {options.packages}", str(error.strerror), "name a file with packages") from error
+    for folder in repository.build(repository.parse(text, dict(options.set)), options.out):
+        print(options.out / folder)
     return 0
 
 
