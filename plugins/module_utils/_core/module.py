@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -22,17 +23,24 @@ def _nothing(_plan: Plan) -> Mapping[str, Any]:
     return {}
 
 
+def _no_way_back(_done: Sequence[Step]) -> Sequence[Step]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Task(Generic[State]):
     """What a module does, made from its parameters: how to read, how to plan, and what to return of the state.
 
-    C(returns_of_plan) gets what C(plan) returned for the state before the steps, in check mode too.
+    C(returns_of_plan) gets what C(plan) returned for the state before the steps, in check mode too. C(way_back) gets
+    the steps that were applied when a later one failed, and returns those that take them back; none by default, as
+    most states are reached by running again.
     """
 
     observe: Callable[[Host], State]
     plan: Callable[[State], Plan]
     returns: Callable[[State], Mapping[str, Any]]
     returns_of_plan: Callable[[Any], Mapping[str, Any]] = _nothing
+    way_back: Callable[[Sequence[Step]], Sequence[Step]] = _no_way_back
 
 
 def run_task(module: AnsibleModule, build: Callable[[Mapping[str, Any]], Task[State]]) -> None:
@@ -40,7 +48,8 @@ def run_task(module: AnsibleModule, build: Callable[[Mapping[str, Any]], Task[St
     host = Host()
     try:
         task = build(module.params)
-        outcome = converge(host, task.observe, task.plan, module.check_mode)
+        with _taken_back(host, task):
+            outcome = converge(host, task.observe, task.plan, module.check_mode)
     except RailheadError as error:
         module.fail_json(msg=str(error), changed=bool(host.done), commands=_shown(host.done))
     else:
@@ -61,6 +70,15 @@ def run_read(module: AnsibleModule, read: Callable[[Host], Mapping[str, Any]]) -
         module.fail_json(msg=str(error))
     else:
         module.exit_json(changed=False, **found)
+
+
+@contextmanager
+def _taken_back(host: Host, task: Task[State]) -> Iterator[None]:
+    try:
+        yield
+    except RailheadError:
+        host.apply(task.way_back(tuple(host.done)))
+        raise
 
 
 def _shown(steps: Sequence[Step]) -> list[list[str]]:
