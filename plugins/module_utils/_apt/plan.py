@@ -123,21 +123,12 @@ def _package_steps(want: Want, simulation: Simulation, words: Sequence[str], fil
     ]
     install = (*_APT_GET, *consents, "install", *words)
     fetch = (*_APT_GET, *PATIENCE, *consents, "--download-only", "install", *words)
+    does = f"{described(words)} ({want.name})"
     old = "When a package is not there any more, the lists of the distribution are old: run 'apt-get update'."
-    steps.append(
-        Command(
-            fetch, f"fetch what it takes to {described(words)} ({want.name})", deadline=_INSTALL_SECONDS, advice=old
-        )
-    )
-    steps.append(
-        Command(
-            install,
-            f"{described(words)} ({want.name})",
-            deadline=_INSTALL_SECONDS,
-            disrupts=f"removes {_listed(simulation.removed)}" if simulation.removed else "",
-            advice="See /var/log/apt/term.log; 'dpkg --audit' tells what is left half configured.",
-        )
-    )
+    removes = f"removes {_listed(simulation.removed)}" if simulation.removed else ""
+    half = "See /var/log/apt/term.log; 'dpkg --audit' tells what is left half configured."
+    steps.append(Command(fetch, f"fetch what it takes to {does}", deadline=_INSTALL_SECONDS, advice=old))
+    steps.append(Command(install, does, deadline=_INSTALL_SECONDS, disrupts=removes, advice=half))
     return steps
 
 
