@@ -117,9 +117,10 @@ def _package_steps(want: Want, simulation: Simulation, words: Sequence[str], fil
         steps.append(_update(want))
     if not words:
         return steps
+    # APT itself refuses what nobody has consented to, should the packages be others by then.
     consents = [
-        *(["--purge"] if simulation.removed else ["--no-remove"]),
-        *(["--allow-downgrades"] if simulation.downgraded else []),
+        *(["--purge"] if want.allow_removal else ["--no-remove"]),
+        *(["--allow-downgrades"] if want.allow_downgrade else []),
     ]
     install = (*_APT_GET, *consents, "install", *words)
     fetch = (*_APT_GET, *PATIENCE, *consents, "--download-only", "install", *words)
