@@ -100,11 +100,11 @@ EXAMPLES = r"""
     name: rdma
     repositories:
       - name: doca
-        uris: ["https://mirror.example/doca/3.1.0/ubuntu24.04/x86_64/"]
+        uris: ["https://mirror.example/doca/2.9.5/ubuntu24.04/x86_64/"]
         suites: [./]
         signed_by: https://mirror.example/doca/GPG-KEY-Mellanox.pub
     packages:
-      - {name: doca-ofed, version: 3.1.0-091513}
+      - {name: doca-ofed, version: 2.9.5-0.1.8}
     conflicts: [mlnx-ofed-all]
 
 - name: Take another set away, with its packages
@@ -127,7 +127,7 @@ packages:
   description: The version of each package of O(packages) as read last, V(null) for one that is not installed.
   returned: success
   type: dict
-  sample: {doca-ofed: 3.1.0-091513}
+  sample: {doca-ofed: 2.9.5-0.1.8}
 """
 
 from collections.abc import Mapping, Sequence

@@ -82,10 +82,12 @@ kernels:
           version: 25.07-0.9.7
           srcversion: 1F37C9D50A6F2FA7F6A5D2E
 loaded:
-  description: What is loaded for each name, and whether that is what a new load would take; V(null) when nothing is.
+  description: >-
+    What is loaded for each name, and whether that is what a new load would take; V(null) when nothing is. The taint O
+    is that of a module from elsewhere.
   returned: success
   type: dict
-  sample: {mlx5_core: {version: "", srcversion: 533BB7E5866E52F63B9ACCB, current: false}}
+  sample: {mlx5_core: {version: 24.10-3.2.5, srcversion: 533BB7E5866E52F63B9ACCB, taint: OE, current: false}}
 dkms:
   description: What DKMS knows, empty without it. The kernel is empty for what was not built for any.
   returned: success

@@ -27,6 +27,8 @@ from ansible_collections.railhead.cluster.plugins.module_utils._apt.simulation i
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host, Result
 
+#: Fetches lists, counts all that goes wrong as an error, and leaves it to the next apt-get to read them.
+UPDATE = ("apt-get", "update", "--error-on=any", "--option=pkgCacheFile::Generate=false")
 #: How long APT tries to reach a repository.
 PATIENCE = (
     "--option=Acquire::Retries=1",
@@ -254,7 +256,7 @@ def _fetch_key(repository: Repository) -> bytes:
 def _update(host: Host, tree: Scratch, want: Want) -> None:
     sources = tree.path(want.sources_path)
     only = (f"--option=Dir::Etc::SourceList={sources}", "--option=Dir::Etc::SourceParts=-")
-    argv = ("env", tree.environment, "apt-get", "update", "--error-on=any", *PATIENCE, *only)
+    argv = ("env", tree.environment, *UPDATE, *PATIENCE, *only)
     result = host.run(argv, deadline=_UPDATE_SECONDS)
     if result.rc == 0:
         return

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.railhead.cluster.plugins.module_utils._apt.observe import (
     PATIENCE,
+    UPDATE,
     Have,
     Trial,
     described,
@@ -135,7 +136,7 @@ def _package_steps(want: Want, simulation: Simulation, words: Sequence[str], fil
 
 def _update(want: Want) -> Command:
     only = (f"--option=Dir::Etc::SourceList={want.sources_path}", "--option=Dir::Etc::SourceParts=-")
-    argv = ("apt-get", "update", "--error-on=any", *PATIENCE, *only, "--option=APT::Get::List-Cleanup=false")
+    argv = (*UPDATE, *PATIENCE, *only, "--option=APT::Get::List-Cleanup=false")
     return Command(argv, f"fetch the lists of {want.name}", deadline=900.0)
 
 

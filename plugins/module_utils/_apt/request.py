@@ -81,12 +81,14 @@ class Want:
         return f"{KEYRINGS}/railhead-{self.name}.{repository.name}{KEY_SUFFIXES[not armored]}"
 
     def found_conflicts(self, installed: Mapping[str, str]) -> list[str]:
-        """Names of installed packages that must not be there."""
+        """Names of installed packages that must not be there. Those of the set are moved to their version instead."""
+        own = {package.name for package in self.packages}
         return sorted(
-            name
-            for name, version in installed.items()
-            if any(fnmatchcase(name, one.name) and Package(name, one.version).is_at(version) for one in self.conflicts)
+            name for name, version in installed.items() if name not in own and self.forbids(Package(name, version))
         )
+
+    def forbids(self, package: Package) -> bool:
+        return any(fnmatchcase(package.name, one.name) and one.is_at(package.version) for one in self.conflicts)
 
 
 def matches(version: str, pattern: str) -> bool:
@@ -110,8 +112,7 @@ def want_from(params: Mapping[str, Any]) -> Want:
         params["allow_downgrade"],
         params["allow_removal"],
     )
-    wanted = {package.name: package.version.rstrip("*") for package in packages}
-    both = want.found_conflicts(wanted)
+    both = [one.name for one in packages if want.forbids(Package(one.name, one.version.rstrip("*")))]
     if both:
         raise RailheadError(
             f"Cannot install {', '.join(both)} of {name}, which conflicts also names; take it out of one of the two."
@@ -175,7 +176,7 @@ def _repository(entry: Mapping[str, Any]) -> Repository:
 
 
 def _package(entry: Mapping[str, Any]) -> Package:
-    name = _word(entry["name"], "the name of a package", r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?", "doca-ofed")
+    name = _word(entry["name"], "the name of a package", r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?", "doca-ofed")
     version = entry.get("version") or ""
     return Package(name, _word(version, f"the version of {name}", _VERSION + r"\*?", "3.1.0*") if version else "")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
@@ -87,9 +87,27 @@ def valid_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _module(host: Host, release: str, name: str) -> dict[str, Any] | None:
+def is_current(loaded: Mapping[str, str], on_disk: Mapping[str, str]) -> bool:
+    """Whether a loaded module is the one on disk, from the files of /sys/module/NAME and the fields of modinfo.
+
+    srcversion is a checksum over the sources. The kernels of Debian have none for modules of their own, so it also
+    counts whether the module is one of the kernel (taint O and the field intree, Documentation/admin-guide/
+    tainted-kernels.rst).
+    """
+    return (
+        loaded["srcversion"] == on_disk.get("srcversion", "")
+        and loaded["version"] == on_disk.get("version", "")
+        and ("O" in loaded["taint"]) == ("intree" not in on_disk)
+    )
+
+
+def _modinfo(host: Host, release: str, name: str) -> dict[str, str]:
     result = host.run(["modinfo", "-k", release, name])
-    fields = parse_modinfo(result.stdout) if result.rc == 0 else {}
+    return parse_modinfo(result.stdout) if result.rc == 0 else {}
+
+
+def _module(host: Host, release: str, name: str) -> dict[str, Any] | None:
+    fields = _modinfo(host, release, name)
     path = fields.get("filename", "")
     if not path:
         return None
@@ -103,16 +121,9 @@ def _module(host: Host, release: str, name: str) -> dict[str, Any] | None:
 
 
 def _loaded(host: Host, running: str, name: str) -> dict[str, Any] | None:
-    """None when it is not loaded; C(current) tells whether it is the one that a new load would take.
-
-    srcversion is a checksum over the sources of a module.
-    """
-    if host.identity(f"/sys/module/{name}/initstate") is None:
+    """None when it is not loaded, or part of the kernel."""
+    directory = f"/sys/module/{name}"
+    if host.identity(f"{directory}/initstate") is None:
         return None
-    srcversion = host.read(f"/sys/module/{name}/srcversion") or ""
-    on_disk = _module(host, running, name)
-    return {
-        "version": host.read(f"/sys/module/{name}/version") or "",
-        "srcversion": srcversion,
-        "current": on_disk is not None and on_disk["srcversion"] == srcversion,
-    }
+    found = {file: host.read(f"{directory}/{file}") or "" for file in ("version", "srcversion", "taint")}
+    return {**found, "current": is_current(found, _modinfo(host, running, name))}

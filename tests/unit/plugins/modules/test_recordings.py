@@ -34,7 +34,7 @@ def test_recording(name: str, case: dict[str, Any], monkeypatch: pytest.MonkeyPa
     host = ReplayHost(case.get("runs", ()), case.get("files"), case.get("kernel"), case.get("missing", ()))
     monkeypatch.setattr(module, "Host", lambda: host)
     monkeypatch.setattr(converge, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(release="6.12.57+deb13-amd64"))
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(release="6.12.57+deb13-amd64", machine="x86_64"))
     code = importlib.import_module(f"ansible_collections.railhead.cluster.plugins.modules.{name}")
 
     arguments = {**case["params"], "_ansible_check_mode": case.get("check", False)}
