@@ -76,8 +76,11 @@ def run_read(module: AnsibleModule, read: Callable[[Host], Mapping[str, Any]]) -
 def _taken_back(host: Host, task: Task[State]) -> Iterator[None]:
     try:
         yield
-    except RailheadError:
-        host.apply(task.way_back(tuple(host.done)))
+    except RailheadError as error:
+        try:
+            host.apply(task.way_back(tuple(host.done)))
+        except RailheadError as second:
+            raise RailheadError(f"{error} What was begun could not be taken back: {second}") from error
         raise
 
 
