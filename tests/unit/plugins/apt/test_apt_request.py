@@ -79,7 +79,7 @@ def test_only_packages_with_a_version_are_pinned() -> None:
     assert render_preferences(want).splitlines()[1:] == [
         "Package: doca-ofed",
         "Pin: version 3.1.0*",
-        "Pin-Priority: 1000",
+        "Pin-Priority: 999",
     ]
     assert render_preferences(ask(packages=[{"name": "dkms", "version": ""}])) == ""
 
