@@ -84,6 +84,25 @@ options:
     type: list
     elements: str
     default: []
+  pins:
+    description:
+      - Versions that APT must choose for packages which come along with O(packages), where a vendor's packages depend
+        on each other by a lowest version only.
+      - They move nothing that is installed; name what must be moved in O(packages).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      packages:
+        description:
+          - Names of packages, patterns, or with C(src:) what is built from source packages of that name or pattern,
+            separated by spaces, as the field Package of apt_preferences(5) has them.
+        type: str
+        required: true
+      version:
+        description: The exact version. With V(*) at its end any version that begins so.
+        type: str
+        required: true
   allow_downgrade:
     description: Consent to a version that is older than the installed one, of any package.
     type: bool
@@ -106,6 +125,19 @@ EXAMPLES = r"""
     packages:
       - {name: doca-ofed, version: 2.9.5-0.1.8}
     conflicts: [mlnx-ofed-all]
+
+- name: Install a driver with libraries of the same version
+  railhead.cluster.apt_pinned:
+    name: gpu
+    repositories:
+      - name: cuda
+        uris: ["https://mirror.example/cuda/debian13/x86_64/"]
+        suites: [./]
+        signed_by: https://mirror.example/cuda/debian13/x86_64/key.pub
+    packages:
+      - {name: nvidia-open, version: "580.65.06-*"}
+    pins:
+      - {packages: "src:*nvidia*:any src:cuda-drivers:any", version: "580.65.06-*"}
 
 - name: Take another set away, with its packages
   railhead.cluster.apt_pinned:
@@ -174,12 +206,14 @@ def main() -> None:
         "signed_by": {"type": "str", "required": True, "no_log": False},
     }
     package = {"name": {"type": "str", "required": True}, "version": {"type": "str"}}
+    pin = {"packages": {"type": "str", "required": True}, "version": {"type": "str", "required": True}}
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
             "repositories": {"type": "list", "elements": "dict", "default": [], "options": repository},
             "packages": {"type": "list", "elements": "dict", "default": [], "options": package},
             "conflicts": {"type": "list", "elements": "str", "default": []},
+            "pins": {"type": "list", "elements": "dict", "default": [], "options": pin},
             "allow_downgrade": {"type": "bool", "default": False},
             "allow_removal": {"type": "bool", "default": False},
         },

@@ -63,6 +63,7 @@ class Want:
     repositories: tuple[Repository, ...] = ()
     packages: tuple[Package, ...] = ()
     conflicts: tuple[Package, ...] = ()
+    pins: tuple[Package, ...] = ()
     allow_downgrade: bool = False
     allow_removal: bool = False
 
@@ -109,6 +110,7 @@ def want_from(params: Mapping[str, Any]) -> Want:
         repositories,
         packages,
         tuple(_conflict(glob) for glob in params["conflicts"]),
+        tuple(_pin(entry) for entry in params["pins"]),
         params["allow_downgrade"],
         params["allow_removal"],
     )
@@ -127,10 +129,13 @@ def render_sources(want: Want, key_paths: Mapping[str, str]) -> str:
 
 
 def render_preferences(want: Want) -> str:
-    """The file of preferences (apt_preferences(5)) that keeps each version; empty when none is given."""
+    """The file of preferences (apt_preferences(5)) that keeps each version; empty when none is given.
+
+    Of the records that fit a package the first counts, so that one of its own goes before one by pattern.
+    """
     pins = [
         f"Package: {package.name}\nPin: version {package.version}\nPin-Priority: {_PRIORITY}\n"
-        for package in want.packages
+        for package in (*want.packages, *want.pins)
         if package.version
     ]
     return _HEADER + "\n".join(pins) if pins else ""
@@ -190,6 +195,16 @@ def _conflict(glob: str) -> Package:
     if not equals and set(name) <= set("*?"):
         raise RailheadError(f"Cannot use {glob!r} in conflicts: that is every package; name some.")
     return Package(name, version)
+
+
+def _pin(entry: Mapping[str, Any]) -> Package:
+    """Names and patterns as one field of preferences has them (apt_preferences(5), Package)."""
+    words = entry["packages"].split()
+    for word in words or [""]:
+        _word(word, "packages of pins", r"(src:)?[a-z0-9*?+.-]+(:[a-z0-9]+)?", "src:*nvidia*:any")
+        if set(word.removeprefix("src:").partition(":")[0]) <= set("*?"):
+            raise RailheadError(f"Cannot use {word!r} in pins: that is every package; name some.")
+    return Package(" ".join(words), _word(entry["version"], "a version of pins", _VERSION + r"\*?", "3.1.0*"))
 
 
 def _word(value: str, what: str, pattern: str, example: str) -> str:

@@ -27,7 +27,7 @@ def repository(**more: Any) -> dict[str, Any]:
 
 
 def ask(**more: Any) -> Want:
-    plain: dict[str, Any] = {"name": "rdma", "repositories": [], "packages": [], "conflicts": []}
+    plain: dict[str, Any] = {"name": "rdma", "repositories": [], "packages": [], "conflicts": [], "pins": []}
     return want_from({**plain, "allow_downgrade": False, "allow_removal": False, **more})
 
 
@@ -84,6 +84,23 @@ def test_only_packages_with_a_version_are_pinned() -> None:
     assert render_preferences(ask(packages=[{"name": "dkms", "version": ""}])) == ""
 
 
+def test_pins_hold_what_comes_along_after_what_is_named() -> None:
+    want = ask(
+        packages=[{"name": "nvidia-open", "version": "580.65.06-1"}],
+        pins=[{"packages": " src:*nvidia*:any  src:cuda-drivers:any", "version": "580.65.06-*"}],
+    )
+    assert render_preferences(want) == (
+        "# Written by railhead.cluster.apt_pinned; changes are lost.\n"
+        "Package: nvidia-open\n"
+        "Pin: version 580.65.06-1\n"
+        "Pin-Priority: 999\n"
+        "\n"
+        "Package: src:*nvidia*:any src:cuda-drivers:any\n"
+        "Pin: version 580.65.06-*\n"
+        "Pin-Priority: 999\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("conflicts", "found"),
     [
@@ -125,6 +142,11 @@ def test_any_version_will_do_when_none_is_given() -> None:
         ({"packages": [{"name": "dkms"}, {"name": "dkms", "version": "1"}]}, "dkms is there twice"),
         ({"conflicts": ["*"]}, "that is every package"),
         ({"conflicts": ["a b"]}, "'a b' as conflicts"),
+        ({"pins": [{"packages": " ", "version": "1"}]}, "'' as packages of pins"),
+        ({"pins": [{"packages": "libc6 src:a:any:any", "version": "1"}]}, "'src:a:any:any' as packages of pins"),
+        ({"pins": [{"packages": "libc6 src:*:any", "version": "1"}]}, "'src:*:any' in pins: that is every package"),
+        ({"pins": [{"packages": "libc6", "version": ""}]}, "'' as a version of pins"),
+        ({"pins": [{"packages": "libc6", "version": "1\nPin-Priority: 9"}]}, "as a version of pins"),
         ({"packages": [{"name": "mlnx-tools"}], "conflicts": ["mlnx-*"]}, "conflicts also names"),
     ],
 )
