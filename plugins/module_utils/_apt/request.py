@@ -16,8 +16,8 @@ KEYRINGS = "/etc/apt/keyrings"
 #: APT tells the two forms of a key apart by these suffixes (sources.list(5), Signed-By).
 KEY_SUFFIXES = (".asc", ".gpg")
 _HEADER = "# Written by railhead.cluster.apt_pinned; changes are lost.\n"
-#: Above what any source gets by itself (500, 990 for the target release), and below 1000, from where on APT goes back to
-#: an older version without being asked (apt_preferences(5)).
+#: Above what any source gets by itself (500, 990 for the target release), and below 1000, from where on APT goes back
+#: to an older version without being asked (apt_preferences(5)).
 _PRIORITY = 999
 
 
