@@ -72,6 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("node", nargs="?")
     sub = add("reboot", _reboot, "Reboot a node, or all, and wait for the new boot.")
     sub.add_argument("node", nargs="?")
+    sub.add_argument(
+        "--boot-loader",
+        action="store_true",
+        help="by the boot loader on the node's disk, now and until a reset; the default is the image's kernel",
+    )
     sub = add("power-cut", _power_cut, "Take a node's power away, without a sync, and boot it again.")
     sub.add_argument("node")
     sub.add_argument("--stay-off", action="store_true", help="do not boot it again; `lab up` will")
@@ -161,7 +166,7 @@ def _reset(options: argparse.Namespace, home: Home, progress: Progress) -> int:
 
 
 def _reboot(options: argparse.Namespace, home: Home, progress: Progress) -> int:
-    labs.reboot(home, options.name, options.node, progress)
+    labs.reboot(home, options.name, options.node, options.boot_loader, progress)
     return 0
 
 

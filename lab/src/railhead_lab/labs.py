@@ -170,16 +170,24 @@ def reset(home: Home, name: str, node: str | None, progress: Progress) -> None:
         with progress.step(f"resetting {_names(chosen)}"):
             for one in chosen:
                 place.machine(one).kill()
+            state = state.with_boot_loader(chosen, False)
+            place.write(state)
             _restore(place, state, chosen)
 
 
-def reboot(home: Home, name: str, node: str | None, progress: Progress) -> None:
-    """Reboot a node, or all, as its own systemd does it; return when it is a new boot that answers."""
+def reboot(home: Home, name: str, node: str | None, boot_loader: bool, progress: Progress) -> None:
+    """Reboot a node, or all, as its own systemd does it; return when it is a new boot that answers.
+
+    With `boot_loader`, this boot and all until a reset are by the boot loader that is on the node's disk.
+    """
     place = Place(home, name)
     with locked(home, f"lab-{name}", progress):
         state = place.require()
         chosen = state.select(node)
         machines = [_require_running(place, one) for one in chosen]
+        if boot_loader and not all(one.boot_loader for one in chosen):
+            _boot_by_disk(place, state, chosen, progress)
+            return
 
         def again(pair: tuple[NodeState, Machine]) -> None:
             one, machine = pair
@@ -192,6 +200,19 @@ def reboot(home: Home, name: str, node: str | None, progress: Progress) -> None:
 
         with progress.step(f"rebooting {_names(chosen)} ({state.accel})"):
             for_each(again, zip(chosen, machines, strict=True))
+
+
+def _boot_by_disk(place: Place, state: LabState, chosen: list[NodeState], progress: Progress) -> None:
+    """QEMU takes a kernel of its own, or none, for as long as its process lives: so the machines are started anew."""
+    with progress.step(f"rebooting {_names(chosen)} by the boot loader on disk ({state.accel})"):
+        for one in chosen:
+            machine = place.machine(one)
+            ssh.call(place.target(one), "systemctl poweroff", 60)
+            if not machine.wait_end(golden.BOOT_SECONDS):
+                raise LabError(f"Cannot reboot {one.name}", machine.last_words("it does not power off"))
+        state = state.with_boot_loader(chosen, True)
+        place.write(state)
+        _boot(place, state, chosen)
 
 
 def power_cut(home: Home, name: str, node: str, stay_off: bool, progress: Progress) -> None:

@@ -26,7 +26,10 @@ class Version:
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """All that a node's command line depends on. `image` is the folder with vmlinuz and initrd."""
+    """All that a node's command line depends on. `image` is the folder with vmlinuz and initrd.
+
+    With `boot_loader` the node boots what its own disk's boot loader decides on, and not that kernel.
+    """
 
     index: int
     memory: int
@@ -36,6 +39,7 @@ class NodeSpec:
     ssh_port: int
     ports: tuple[Port, ...]
     label: str
+    boot_loader: bool = False
 
     @property
     def name(self) -> str:
@@ -80,12 +84,13 @@ def cable_netdev(port: Port, version: Version) -> str:
 
 
 def arguments(spec: NodeSpec, version: Version, snapshot: str | None = None) -> list[str]:
-    """Return the argv that starts the node: from `snapshot`, or by booting its kernel."""
+    """Return the argv that starts the node: from `snapshot`, or by booting its kernel or its disk."""
     argv = [BINARY, "-name", spec.label, "-nodefaults", "-no-user-config", "-display", "none"]
     argv += ["-machine", "q35", *accel_arguments(spec.accel)]
     argv += ["-smp", str(spec.cpus), "-m", str(spec.memory), "-device", "virtio-rng-pci"]
-    argv += ["-kernel", str(spec.image / "vmlinuz"), "-initrd", str(spec.image / "initrd")]
-    argv += ["-append", kernel_command_line(spec)]
+    if not spec.boot_loader:
+        argv += ["-kernel", str(spec.image / "vmlinuz"), "-initrd", str(spec.image / "initrd")]
+        argv += ["-append", kernel_command_line(spec)]
     argv += ["-blockdev", f"driver=qcow2,node-name=disk,file.driver=file,file.filename={spec.name}.qcow2"]
     argv += ["-device", "virtio-blk-pci,drive=disk"]
     argv += ["-netdev", f"user,id=mgmt,ipv6=off,hostfwd=tcp:127.0.0.1:{spec.ssh_port}-:22"]

@@ -19,11 +19,15 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class NodeState:
-    """A node: its number, the TCP port of its SSH on 127.0.0.1, the guest's names of its data ports."""
+    """A node: its number, the TCP port of its SSH on 127.0.0.1, the guest's names of its data ports.
+
+    `boot_loader` is whether it boots by the boot loader on its disk.
+    """
 
     index: int
     ssh_port: int
     netdevs: tuple[str, ...] = ()
+    boot_loader: bool = False
 
     @property
     def name(self) -> str:
@@ -57,6 +61,7 @@ class LabState:
                 ssh_port=node.ssh_port,
                 ports=ports_of(node.index, len(self.nodes)),
                 label=f"railhead-lab-{self.name}-{node.name}",
+                boot_loader=node.boot_loader,
             )
             for node in self.nodes
         ]
@@ -64,6 +69,12 @@ class LabState:
     def with_netdevs(self, netdevs: Sequence[tuple[str, ...]]) -> "LabState":
         """Return the same lab with the guests' names of the data ports, node by node."""
         nodes = (replace(node, netdevs=names) for node, names in zip(self.nodes, netdevs, strict=True))
+        return replace(self, nodes=tuple(nodes))
+
+    def with_boot_loader(self, chosen: Sequence[NodeState], boot_loader: bool) -> "LabState":
+        """Return the same lab with other nodes that boot by the boot loader on their disk."""
+        indices = {node.index for node in chosen}
+        nodes = (replace(node, boot_loader=boot_loader) if node.index in indices else node for node in self.nodes)
         return replace(self, nodes=tuple(nodes))
 
     def select(self, name: str | None) -> list[NodeState]:
@@ -140,5 +151,8 @@ def from_json(text: str) -> LabState:
         raise LabError(
             "Cannot read lab.json", "another version of the lab wrote it", "run `lab down` with that version"
         )
-    nodes = tuple(NodeState(node["index"], node["ssh_port"], tuple(node["netdevs"])) for node in data.pop("nodes"))
+    nodes = tuple(
+        NodeState(node["index"], node["ssh_port"], tuple(node["netdevs"]), node.get("boot_loader", False))
+        for node in data.pop("nodes")
+    )
     return LabState(**data, nodes=nodes)
