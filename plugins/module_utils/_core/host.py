@@ -137,6 +137,14 @@ class Host:
                 return None
             raise RailheadError(f"Cannot read {path}: {error.strerror}.") from error
 
+    def read_bytes(self, path: str) -> bytes:
+        """Content of a binary file such as the configuration space of a PCI device; empty when there is none."""
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
     def read_program(self, path: str) -> bytes | None:
         """Content of an executable file; None when there is none, or it may not be executed."""
         if not os.access(path, os.X_OK):

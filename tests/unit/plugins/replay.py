@@ -24,7 +24,7 @@ class ReplayHost(Host):
     A directory is what lies above a file (or has the content None below it). A value {identity: N} makes a file that
     opens namespace number N; {link: TARGET} a symbolic link. C(files) of a run is what the kernel changes when that
     program has run: a content, or null for a file that goes away.
-    {modified: NANOSECONDS} is a file with that time of change.
+    {modified: NANOSECONDS} is a file with that time of change, {bytes: {OFFSET: HEX}} a binary one of 4 KiB.
     A file whose content is {refuses: ERRNO} cannot be written.
     C(kernel) is what the kernel changes at a write or mkdir ("write PATH VALUE", "mkdir PATH"), as C(files) of a run.
     C(missing) are programs that are not installed. What runs at the same time is recorded in the order of its items.
@@ -60,6 +60,15 @@ class ReplayHost(Host):
     def read(self, path: str) -> str | None:
         content = self.files.get(path)
         return content.rstrip("\n") if isinstance(content, str) else None
+
+    def read_bytes(self, path: str) -> bytes:
+        content = self.files.get(path)
+        if not isinstance(content, dict):
+            return b""
+        found = bytearray(4096)
+        for offset, text in content["bytes"].items():
+            found[offset : offset + len(text) // 2] = bytes.fromhex(text)
+        return bytes(found)
 
     def list_directory(self, path: str) -> list[str]:
         below = path.rstrip("/") + "/"
