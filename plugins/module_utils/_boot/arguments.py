@@ -123,10 +123,10 @@ def plan_boot(have: Boot, want: Want) -> BootPlan:
             )
         return BootPlan()
     said = {argument for arguments in loader.others.values() for argument in arguments}
-    gone = [argument for argument in (*loader.left, *loader.stored) if argument not in wanted and argument not in said]
+    ours = tuple(argument for argument in (*loader.stored, *loader.left) if argument not in said)
     found = {argument for line in (have.running, *loader.entries.values()) for argument in line}
-    left = tuple(dict.fromkeys(argument for argument in gone if argument in found))
-    after = {kernel: (*without(without(line, loader.stored), left), *wanted) for kernel, line in loader.entries.items()}
+    left = tuple(dict.fromkeys(argument for argument in ours if argument in found and argument not in wanted))
+    after = {kernel: (*without(line, ours), *wanted) for kernel, line in loader.entries.items()}
     # A run that ended between the file and the configuration leaves entries that are not what the file says.
     stale = tuple(
         kernel

@@ -37,6 +37,12 @@ def test_a_snapshot_adds_only_loadvm(make_spec):
     assert qemu.arguments(make_spec(), qemu.Version(10, 0, 2), "ready") == [*plain, "-loadvm", "ready"]
 
 
+def test_a_node_with_a_boot_loader_brings_its_own_kernel(make_spec):
+    plain = qemu.arguments(make_spec(), qemu.Version(10, 0, 2))
+    start, end = plain.index("-kernel"), plain.index("-blockdev")
+    assert qemu.arguments(make_spec(boot_loader=True), qemu.Version(10, 0, 2)) == plain[:start] + plain[end:]
+
+
 @pytest.mark.parametrize(
     ("version", "option"),
     [((8, 2, 0), "reconnect=1"), ((9, 1, 9), "reconnect=1"), ((9, 2, 0), "reconnect-ms=1000")],

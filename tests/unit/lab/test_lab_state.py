@@ -37,6 +37,19 @@ def test_a_record_of_another_format_is_refused():
         state.from_json(state.to_json(LAB).replace('"format": 1', '"format": 0'))
 
 
+def test_a_record_from_before_boot_loaders_is_read():
+    text = state.to_json(LAB).replace(',\n      "boot_loader": false', "")
+    assert "boot_loader" not in text
+    assert state.from_json(text) == LAB
+
+
+def test_some_nodes_boot_by_their_boot_loader():
+    changed = LAB.with_boot_loader(LAB.select("node2"), True)
+    assert [spec.boot_loader for spec in changed.specs()] == [False, True]
+    assert state.from_json(state.to_json(changed)) == changed
+    assert changed.with_boot_loader(changed.nodes, False) == LAB
+
+
 def test_inventory_groups(place):
     listing = inventory.listing(LAB, place)
     assert listing["lab"]["children"] == ["lab_debian13_backports"]

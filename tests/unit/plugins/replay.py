@@ -104,6 +104,9 @@ class ReplayHost(Host):
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
         self._change(self.kernel.get(f"write {path} {value}", {path: value}))
 
+    def install(self, path: str, content: bytes, mode: int = 0o755) -> None:  # noqa: ARG002
+        self.files[path] = content.decode()
+
     def make_directory(self, path: str) -> None:
         self._change({path + "/": "", **self.kernel.get(f"mkdir {path}", {})})
 
