@@ -52,7 +52,8 @@ options:
   mtu:
     description:
       - Largest packet in bytes, from 68 to 65535.
-      - A VLAN or macvlan cannot have more than its parent. A member of a bond follows the bond, so any other value
+      - A VLAN or macvlan cannot have more than its parent, an IPoIB device at most 4092 in datagram and 65520 in
+        connected mode. A member of a bond follows the bond, so any other value
         than that of the bond is refused.
     type: int
   address:

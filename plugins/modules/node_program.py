@@ -22,8 +22,10 @@ options:
         M(railhead.cluster.rdma_host) in C(/etc/railhead/rdma.d).
       - V(railhead-fabric) has the verbs C(plan), C(apply) and C(show) for the document of M(railhead.cluster.fabric) in
         C(/etc/railhead/fabric.json), and C(confirm) and C(rollback) for a change that could cut the host off.
+      - V(railhead-ipoib) has the verbs C(plan) and C(apply) for the document of M(railhead.cluster.ipoib) in
+        C(/etc/railhead/ipoib.json).
     type: str
-    choices: [railhead-rdma, railhead-fabric]
+    choices: [railhead-rdma, railhead-fabric, railhead-ipoib]
     default: railhead-rdma
   directory:
     description:
@@ -33,6 +35,7 @@ options:
 seealso:
   - module: railhead.cluster.rdma_host
   - module: railhead.cluster.fabric
+  - module: railhead.cluster.ipoib
 """
 
 EXAMPLES = r"""
@@ -67,11 +70,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.module import Task, run_task
-from ansible_collections.railhead.cluster.plugins.module_utils._program import fabric, rdma
+from ansible_collections.railhead.cluster.plugins.module_utils._program import fabric, ipoib, rdma
 from ansible_collections.railhead.cluster.plugins.module_utils._program.install import observe_file, plan_file
 from ansible_collections.railhead.cluster.plugins.module_utils._program.zipapp import pack
 
-PROGRAMS = {"railhead-rdma": rdma, "railhead-fabric": fabric}
+PROGRAMS = {"railhead-rdma": rdma, "railhead-fabric": fabric, "railhead-ipoib": ipoib}
 
 
 def source_of(name: str) -> str:

@@ -41,6 +41,9 @@ _ALTNAMES_SINCE = "5.5"
 _PASSTHRU = "passthru"
 #: Kinds whose MTU and MAC address cannot go into the command that creates them, or would be lost there.
 _SET_AFTERWARDS = ("ipoib", "veth")
+#: An InfiniBand packet of 4096 bytes less the header of IPoIB; in connected mode IPoIB parts packets itself (ipoib.h:
+#: IPOIB_UD_MTU, IPOIB_CM_MTU). A partition can have an MTU of 2048, and then the kernel stays at 2044.
+_IPOIB_MTU = {"datagram": 4092, "connected": 65520}
 #: What a parent must be, as C(ip -j link) calls its type.
 _PARENT_TYPE = {"macvlan": "ether", "vlan": "ether", "ipoib": "infiniband"}
 
@@ -356,6 +359,13 @@ class _Planner:
         what = f"set the MTU of {self.title} to {mtu}"
         if device.max_mtu and mtu > device.max_mtu:
             _refuse(what, f"it takes at most {device.max_mtu}", "give a smaller one")
+        mode = str(self.want.data.get("mode") or device.data.get("mode") or "datagram")
+        if device.kind == "ipoib" and mtu > _IPOIB_MTU[mode]:
+            _refuse(
+                what,
+                f"in {mode} mode it takes at most {_IPOIB_MTU[mode]}",
+                "give a smaller one, or the mode connected" if mode == "datagram" else "give a smaller one",
+            )
         if parent and device.kind in ("vlan", "macvlan") and mtu > parent.mtu:
             _refuse(
                 what,

@@ -104,9 +104,6 @@ class ReplayHost(Host):
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
         self._change(self.kernel.get(f"write {path} {value}", {path: value}))
 
-    def install(self, path: str, content: bytes, mode: int = 0o755) -> None:  # noqa: ARG002
-        self.files[path] = content.decode()
-
     def make_directory(self, path: str) -> None:
         self._change({path + "/": "", **self.kernel.get(f"mkdir {path}", {})})
 
@@ -120,3 +117,10 @@ class ReplayHost(Host):
                 self.files.pop(path, None)
             else:
                 self.files[path] = content
+
+
+class SealedHost(ReplayHost):
+    """Installs files into the recording too, and not on the machine that runs the tests."""
+
+    def install(self, path: str, content: bytes, mode: int = 0o755) -> None:  # noqa: ARG002
+        self.files[path] = content.decode()

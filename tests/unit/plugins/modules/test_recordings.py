@@ -19,7 +19,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core import converge, module
 
-from ..replay import ReplayHost
+from ..replay import SealedHost
 
 RECORDINGS = Path(__file__).parent / "recordings"
 CASES = [
@@ -31,7 +31,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_recording(name: str, case: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    host = ReplayHost(case.get("runs", ()), case.get("files"), case.get("kernel"), case.get("missing", ()))
+    host = SealedHost(case.get("runs", ()), case.get("files"), case.get("kernel"), case.get("missing", ()))
     monkeypatch.setattr(module, "Host", lambda: host)
     monkeypatch.setattr(converge, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("os.uname", lambda: SimpleNamespace(release="6.12.57+deb13-amd64", machine="x86_64"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Configuration space that is cut off, or leads in a circle; what a whole one says is in recordings/pci_acs_info.yml."""
+"""Configuration space that is cut off, or leads in a circle; recordings/pci_acs_info.yml has whole ones."""
 
 from __future__ import annotations
 
