@@ -144,8 +144,8 @@ def parse_defaults(files: Mapping[str, str], ours: str) -> tuple[dict[str, Argum
     for path, text in files.items():
         if path == ours:
             continue
-        for variable, value in re.findall(rf"^\s*(?:export\s+)?({_OURS}|{_ALL})=(.*)$", text, re.MULTILINE):
-            words = _shell_value(path, value)
+        for match in re.finditer(rf"^\s*(?:export\s+)?({_OURS}|{_ALL})=", text, re.MULTILINE):
+            variable, words = match.group(1), _shell_value(path, text[match.end() :])
             keeps = re.search(rf"\$\{{?{variable}\b", words) is not None
             if not keeps:
                 given[variable].clear()
@@ -158,11 +158,17 @@ def parse_defaults(files: Mapping[str, str], ours: str) -> tuple[dict[str, Argum
     return {path: arguments for path, arguments in found.items() if arguments}, resets
 
 
-def _shell_value(path: str, value: str) -> str:
+def _shell_value(path: str, text: str) -> str:
+    """What C(text) begins with, to the end of the word; quotes can reach over lines."""
+    if not text or text[0].isspace():
+        return ""
+    lexer = shlex.shlex(text.replace("\\\n", ""), posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        return next(iter(shlex.split(value, comments=True)), "")
+        return lexer.get_token() or ""
     except ValueError as error:
-        raise RailheadError(f"Cannot read the kernel arguments in {path}: {value!r} is no shell ({error}).") from error
+        line = text.partition("\n")[0]
+        raise RailheadError(f"Cannot read the kernel arguments in {path}: {line!r} is no shell ({error}).") from error
 
 
 def parse_configuration(text: str) -> dict[str, Arguments]:

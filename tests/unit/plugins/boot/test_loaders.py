@@ -23,6 +23,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._boot.loaders imp
     parse_defaults,
     parse_entry,
 )
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 
 OURS = "/etc/default/grub.d/90-railhead.cfg"
 # As update-grub of Debian 13 (GRUB 2.12) made it on a node of the lab, less what is around the lines; the last one is
@@ -71,6 +72,26 @@ def test_arguments_of_all_files() -> None:
         "/etc/default/grub.d/kdump.cfg": "crashkernel=512M-:192M",
     }
     assert resets == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('="quiet \\\n  iommu=off"\nGRUB_TIMEOUT=0\n', "quiet iommu=off"),
+        ("='quiet\niommu=off'\n", "quiet iommu=off"),
+        ('="quiet"\' iommu=off\' # "no\n', "quiet iommu=off"),
+        ("=\nGRUB_TIMEOUT=0\n", ""),
+        ("=", ""),
+    ],
+)
+def test_a_value_ends_where_a_shell_ends_it(text: str, words: str) -> None:
+    others, _resets = parse_defaults({"/etc/default/grub": f"GRUB_CMDLINE_LINUX{text}"}, OURS)
+    assert joined(others.get("/etc/default/grub", ())) == words
+
+
+def test_a_file_that_is_no_shell_is_named() -> None:
+    with pytest.raises(RailheadError, match="/etc/default/grub: '\"quiet' is no shell"):
+        parse_defaults({"/etc/default/grub": 'GRUB_CMDLINE_LINUX="quiet\nGRUB_TIMEOUT=0\n'}, OURS)
 
 
 @pytest.mark.parametrize(
