@@ -56,6 +56,13 @@ options:
           they are left as they are.
         type: list
         elements: str
+  expected_ports:
+    description:
+      - Whether somebody else will have made the interfaces of ports by the time the steps are taken, as the kernel does
+        when C(ib_ipoib) is loaded. As long as the host has none, those that are named are planned for as if they were
+        there.
+    type: bool
+    default: false
   allow_disruption:
     description:
       - Consent to steps that stop the traffic of an interface that is up.
@@ -128,7 +135,7 @@ def build(params: Mapping[str, Any]) -> Task[Ipoib]:
     consents = Consents(params["allow_disruption"], params["allow_recreate"], params["allow_management"])
     return Task(
         observe=partial(observe_ipoib, want=want),
-        plan=partial(plan_ipoib, want=want, consents=consents),
+        plan=partial(plan_ipoib, want=want, consents=consents, expected_ports=params["expected_ports"]),
         returns=partial(shown_ipoib, want=want),
     )
 
@@ -147,6 +154,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "interfaces": {"type": "list", "elements": "dict", "default": [], "options": interface},
+            "expected_ports": {"type": "bool", "default": False},
             "allow_disruption": {"type": "bool", "default": False},
             "allow_recreate": {"type": "bool", "default": False},
             "allow_management": {"type": "bool", "default": False},

@@ -19,7 +19,12 @@ from ansible_collections.railhead.cluster.plugins.module_utils._fabric.addressin
     with_addresses,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.wants import AddressesWant
-from ansible_collections.railhead.cluster.plugins.module_utils._link.device import carriers, find, parse_links
+from ansible_collections.railhead.cluster.plugins.module_utils._link.device import (
+    Device,
+    carriers,
+    find,
+    parse_links,
+)
 from ansible_collections.railhead.cluster.plugins.module_utils._link.observe import Links
 from ansible_collections.railhead.cluster.plugins.module_utils._link.plan import plan_link
 from ansible_collections.railhead.cluster.plugins.module_utils._link.request import Want as LinkWant
@@ -174,8 +179,16 @@ def _partitions(host: Host, netdev: str) -> frozenset[int]:
     return frozenset(key for key in keys if key)
 
 
-def plan_ipoib(have: Ipoib, want: Sequence[Interface], consents: Consents) -> Plan:
-    """Each interface as M(railhead.cluster.ip_link) plans it, then its addresses."""
+def plan_ipoib(have: Ipoib, want: Sequence[Interface], consents: Consents, expected_ports: bool = False) -> Plan:
+    """Each interface as M(railhead.cluster.ip_link) plans it, then its addresses.
+
+    C(expected_ports) says that somebody else makes the interfaces of ports before the steps are taken. It counts as
+    long as there are none.
+    """
+    devices = have.links.of(HOST_NAMESPACE)
+    if expected_ports and all(device.kind != "ipoib" for device in devices):
+        ports = (Device(name, kind="ipoib", link_type="infiniband") for name in missing_hardware(have, want))
+        have = replace(have, links=replace(have.links, spaces={HOST_NAMESPACE: (*devices, *ports)}))
     steps: list[Step] = []
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
