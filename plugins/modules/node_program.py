@@ -24,8 +24,10 @@ options:
         C(/etc/railhead/fabric.json), and C(confirm) and C(rollback) for a change that could cut the host off.
       - V(railhead-ipoib) has the verbs C(plan) and C(apply) for the document of M(railhead.cluster.ipoib) in
         C(/etc/railhead/ipoib.json).
+      - V(railhead-qos) has the verbs C(plan), C(apply) and C(show) for the document of M(railhead.cluster.roce_qos) in
+        C(/etc/railhead/qos.json).
     type: str
-    choices: [railhead-rdma, railhead-fabric, railhead-ipoib]
+    choices: [railhead-rdma, railhead-fabric, railhead-ipoib, railhead-qos]
     default: railhead-rdma
   directory:
     description:
@@ -36,6 +38,7 @@ seealso:
   - module: railhead.cluster.rdma_host
   - module: railhead.cluster.fabric
   - module: railhead.cluster.ipoib
+  - module: railhead.cluster.roce_qos
 """
 
 EXAMPLES = r"""
@@ -70,11 +73,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.module import Task, run_task
-from ansible_collections.railhead.cluster.plugins.module_utils._program import fabric, ipoib, rdma
+from ansible_collections.railhead.cluster.plugins.module_utils._program import fabric, ipoib, qos, rdma
 from ansible_collections.railhead.cluster.plugins.module_utils._program.install import observe_file, plan_file
 from ansible_collections.railhead.cluster.plugins.module_utils._program.zipapp import pack
 
-PROGRAMS = {"railhead-rdma": rdma, "railhead-fabric": fabric, "railhead-ipoib": ipoib}
+PROGRAMS = {"railhead-rdma": rdma, "railhead-fabric": fabric, "railhead-ipoib": ipoib, "railhead-qos": qos}
 
 
 def source_of(name: str) -> str:

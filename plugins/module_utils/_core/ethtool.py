@@ -12,7 +12,7 @@ import struct
 
 _SIOCETHTOOL = 0x8946
 _CLONE_NEWNET = 0x40000000
-_GDRVINFO, _GSTRINGS, _GSSET_INFO, _GFEATURES = 0x03, 0x1B, 0x37, 0x3A
+_GDRVINFO, _GPAUSEPARAM, _GSTRINGS, _GSSET_INFO, _GFEATURES = 0x03, 0x12, 0x1B, 0x37, 0x3A
 _FEATURES = 4  # ETH_SS_FEATURES
 _STRING = 32  # ETH_GSTRING_LEN
 
@@ -34,6 +34,17 @@ def read_feature(netdev: str, feature: str) -> bool | None:
     if not available >> bit & 1 or never_changed >> bit & 1:
         return None
     return bool(active >> bit & 1)
+
+
+def read_pause(netdev: str) -> tuple[bool, bool] | None:
+    """Global pause (IEEE 802.3x) as (received, sent), of struct ethtool_pauseparam; None when the driver has none."""
+    try:
+        with _opened() as asked:
+            answer = _ask(asked, netdev, struct.pack("IIII", _GPAUSEPARAM, 0, 0, 0))
+    except OSError:
+        return None
+    _command, _autoneg, received, sent = struct.unpack("IIII", answer)
+    return bool(received), bool(sent)
 
 
 def pci_netdevs(namespace: str) -> dict[str, str]:

@@ -20,12 +20,17 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
-from ansible_collections.railhead.cluster.plugins.module_utils._core.ethtool import pci_netdevs, read_feature
+from ansible_collections.railhead.cluster.plugins.module_utils._core.ethtool import (
+    pci_netdevs,
+    read_feature,
+    read_pause,
+)
 from ansible_collections.railhead.cluster.plugins.module_utils._core.steps import (
     ADDRESS_OF,
     NETDEV_OF,
     Command,
     MakeDirectory,
+    RemoveDirectory,
     Step,
     Wait,
     Write,
@@ -206,6 +211,10 @@ class Host:
         """A feature of C(ethtool -k), such as hw-tc-offload; None when it cannot be switched, or there is none."""
         return read_feature(netdev, feature)
 
+    def read_pause(self, netdev: str) -> tuple[bool, bool] | None:
+        """Whether pause frames of the whole link are (received, sent), as C(ethtool -a); None when it has none."""
+        return read_pause(netdev)
+
     # Changes
 
     @contextmanager
@@ -268,6 +277,8 @@ class Host:
                 self.write(step.path, self._with_address(step.value))
             elif isinstance(step, MakeDirectory):
                 self.make_directory(step.path)
+            elif isinstance(step, RemoveDirectory):
+                self.remove_directory(step.path)
             else:
                 self.install(step.path, step.content, step.mode)
         except OSError as error:
@@ -336,6 +347,9 @@ class Host:
 
     def make_directory(self, path: str) -> None:
         os.mkdir(path, 0o755)
+
+    def remove_directory(self, path: str) -> None:
+        os.rmdir(path)
 
     def install(self, path: str, content: bytes, mode: int = 0o755) -> None:
         """Write beside the place and rename: whoever runs the file sees the old one or the new one."""

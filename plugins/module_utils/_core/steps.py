@@ -77,6 +77,20 @@ class MakeDirectory:
 
 
 @dataclass(frozen=True)
+class RemoveDirectory:
+    """Remove one directory that has nothing of its own in it (a configfs entry)."""
+
+    path: str
+    does: str
+    disrupts: str = ""
+    undo: str = ""
+
+    @property
+    def shown(self) -> list[str]:
+        return ["rmdir", self.path]
+
+
+@dataclass(frozen=True)
 class InstallFile:
     """Put a file in place, whole or not at all."""
 
@@ -112,7 +126,7 @@ class Wait:
         return ["wait", *(self.paths if len(self.paths) < 3 else (self.paths[0], "...", self.paths[-1]))]
 
 
-Step = Union[Command, Write, MakeDirectory, InstallFile, Wait]
+Step = Union[Command, Write, MakeDirectory, RemoveDirectory, InstallFile, Wait]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class ReplayHost(Host):
     program has run: a content, or null for a file that goes away.
     {modified: NANOSECONDS} is a file with that time of change, {bytes: {OFFSET: HEX}} a binary one of 4 KiB.
     A file whose content is {refuses: ERRNO} cannot be written.
+    "pause NETDEV" is [received, sent] of a network device with global pause.
     C(kernel) is what the kernel changes at a write or mkdir ("write PATH VALUE", "mkdir PATH"), as C(files) of a run.
     C(missing) are programs that are not installed. What runs at the same time is recorded in the order of its items.
     """
@@ -106,6 +107,15 @@ class ReplayHost(Host):
 
     def make_directory(self, path: str) -> None:
         self._change({path + "/": "", **self.kernel.get(f"mkdir {path}", {})})
+
+    def remove_directory(self, path: str) -> None:
+        below = [name for name in self.files if name.startswith(f"{path}/")]
+        assert below, f"no such directory: {path}"
+        self._change(dict.fromkeys(below))
+
+    def read_pause(self, netdev: str) -> tuple[bool, bool] | None:
+        received_and_sent = self.files.get(f"pause {netdev}")
+        return (received_and_sent[0], received_and_sent[1]) if received_and_sent else None
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
