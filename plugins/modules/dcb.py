@@ -92,8 +92,8 @@ options:
     choices: [host]
   global_pause:
     description:
-      - Whether the port sends and obeys pause frames of the whole link (C(ethtool -A)). It excludes PFC. Where it is on,
-        PFC is refused unless this is V(false).
+      - Whether the port sends and obeys pause frames of the whole link (C(ethtool -A)). It excludes PFC; where it is
+        on, PFC is refused unless this is V(false).
     type: bool
   allow_port_traffic:
     description:

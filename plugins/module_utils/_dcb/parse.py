@@ -111,7 +111,8 @@ def parse_mlnx_qos(netdev: str, text: str) -> PortState:
         },
         told_trust=trust.group(1) if trust else PCP,
         buffers=_mlnx_buffers(text),
-        dcbx=None if mode is None else (HOST_DCBX,) if mode.group(1) == "OS" else (),
+        # Nothing tells the versions; it is IEEE that the tool speaks, and the drivers do both.
+        dcbx=None if mode is None else (HOST_DCBX, "ieee") if mode.group(1) == "OS" else ("ieee",),
     )
 
 

@@ -79,9 +79,10 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         bool(given.get("host_dcbx")),
         pause,
     )
-    if trust == PCP and settings.dscp_prio:
+    if trust != DSCP and settings.dscp_prio:
         raise RailheadError(
-            "Cannot map DSCPs with trust=pcp: they count only with trust=dscp; leave dscp_prio out, or trust them."
+            f"Cannot use dscp_prio with trust={trust or 'as it is'}: DSCPs count only with trust=dscp; set that, or"
+            " leave dscp_prio out."
         )
     if pause and pfc:
         raise RailheadError(

@@ -109,9 +109,11 @@ class ReplayHost(Host):
         self._change({path + "/": "", **self.kernel.get(f"mkdir {path}", {})})
 
     def remove_directory(self, path: str) -> None:
-        below = [name for name in self.files if name.startswith(f"{path}/")]
+        """As configfs does: what is in it comes back as it was when the directory is made again."""
+        below = {name: content for name, content in self.files.items() if name.startswith(f"{path}/")}
         assert below, f"no such directory: {path}"
         self._change(dict.fromkeys(below))
+        self.kernel = {**self.kernel, f"mkdir {path}": below}
 
     def read_pause(self, netdev: str) -> tuple[bool, bool] | None:
         received_and_sent = self.files.get(f"pause {netdev}")
