@@ -56,6 +56,8 @@ class PortState:
 
     @property
     def trust(self) -> str | None:
+        if self.pfc is None:
+            return None
         if self.order is not None:
             return self.order[0] if self.order else None
         if self.told_trust is not None:

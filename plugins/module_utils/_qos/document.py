@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
-from ansible_collections.railhead.cluster.plugins.module_utils._dcb import request
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.observe import DCB, MLNX_QOS
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.ports import valid_port
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.request import (
@@ -21,6 +20,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._dcb.request impo
     settings_from,
     wrong,
 )
+from ansible_collections.railhead.cluster.plugins.module_utils._dcb.request import KEYS as DCB_KEYS
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma_cm.defaults import Want as CmWant
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma_cm.defaults import valid_tos, want_from
 
@@ -28,7 +28,7 @@ PROVIDERS = (DCB, MLNX_QOS)
 KEYS = (
     "provider",
     "ports",
-    *request.KEYS,
+    *DCB_KEYS,
     "ecn",
     "cnp_dscp",
     "cnp_priority",

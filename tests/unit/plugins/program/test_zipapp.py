@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.railhead.cluster.plugins.module_utils._program import rdma
 from ansible_collections.railhead.cluster.plugins.module_utils._program.install import observe_file, plan_file
 from ansible_collections.railhead.cluster.plugins.module_utils._program.zipapp import closure, pack
-from ansible_collections.railhead.cluster.plugins.modules.node_program import source_of
+from ansible_collections.railhead.cluster.plugins.modules.node_program import PROGRAMS, source_of
 
 from ..replay import ReplayHost
 
@@ -44,6 +46,15 @@ def test_it_runs_outside_ansible(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "50-bad.json: it is not JSON" in ended.stderr
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_each_program_starts_outside_ansible(name: str, tmp_path: Path) -> None:
+    program = tmp_path / name
+    program.write_bytes(pack(PROGRAMS[name].__name__, source_of))
+    ended = subprocess.run([sys.executable, "-I", str(program), "--help"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"usage: {name}")
 
 
 def test_installing_is_idempotent() -> None:
