@@ -192,7 +192,10 @@ def _refuse_disruption(have: PortState, steps: list[Step], consents: Consents) -
     if have.carries_management and not consents.management:
         raise RailheadError(
             f"{attempt}, and the SSH connection of this run comes in over it; come in by another way, or set"
-            " allow_management=true."
+            " allow_management=true (roce_qos_allow_management)."
         )
     if have.carrier and not consents.port_traffic:
-        raise RailheadError(f"{attempt}, and it is in use; drain the host, or set allow_port_traffic=true.")
+        raise RailheadError(
+            f"{attempt}, and it is in use; do it when nobody needs that, with allow_port_traffic=true"
+            " (roce_qos_allow_port_traffic)."
+        )

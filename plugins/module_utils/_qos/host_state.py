@@ -26,7 +26,6 @@ from ansible_collections.railhead.cluster.plugins.module_utils._dcb.state import
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.tools import Dcb, MlnxQos
 from ansible_collections.railhead.cluster.plugins.module_utils._qos.document import QosWant
 from ansible_collections.railhead.cluster.plugins.module_utils._rdma_cm.defaults import (
-    ROOT,
     SYSFS,
     Device,
     RdmaCm,
@@ -122,10 +121,13 @@ def plan_qos(
 
 
 def missing_hardware(host: Host, want: QosWant) -> tuple[str, ...]:
-    """What the document needs and is not there yet, in words; at boot it can still appear. Files only."""
+    """What the document needs and is not there yet, in words; at boot it can still appear. No process is started."""
+    names = [device.device for device in want.devices]
+    rdma_cm = observe_rdma_cm(host, names)
     ports = [f"port {port}" for port in want.ports if not is_present(host, port)]
-    devices = [f"RDMA device {name.device}" for name in want.devices if not host.is_directory(f"{SYSFS}/{name.device}")]
-    return (*ports, *devices, *(["module rdma_cm"] if want.devices and not host.is_directory(ROOT) else []))
+    if names and not rdma_cm.available:
+        return (*ports, "module rdma_cm")
+    return (*ports, *(f"RDMA device {name}" for name in names if name not in rdma_cm.devices))
 
 
 def shown_qos(state: QosState, want: QosWant) -> dict[str, Any]:
@@ -193,7 +195,7 @@ def _with_congestion(netdev: str, have: Congestion, want: QosWant) -> tuple[tupl
                     if want.provider == MLNX_QOS
                     else "It is there with mlx5_ib loaded, debugfs mounted and open to root (not under lockdown), on"
                     " cards that let the host set it; else set it in the firmware, and leave cnp_dscp and cnp_priority"
-                    " out."
+                    " out (roce_qos_cnp: {})."
                 )
             )
         has_mode = name == "np_cnp_prio" and have.values.get("np_cnp_prio_mode") != _FIXED_PRIORITY

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._rdma_cm.defaults
 
 from ..dcb.model import applied
 from ..dcb.test_dcb_parse import batch, mlnx
+from ..rdma_cm.test_rdma_cm import RefusingHost
 from ..replay import ReplayHost
 from .test_qos_document import DOCUMENT, PORT
 
@@ -179,14 +181,12 @@ def test_rdma_devices_alone_start_no_process() -> None:
 
 
 def test_what_is_missing_at_boot() -> None:
-    nothing = missing_hardware(ReplayHost(), WANT)
-    assert nothing == (f"port {PORT}", "RDMA device mlx5_0", "module rdma_cm")
-    files = {
-        f"/sys/bus/pci/devices/{PORT}/net/ens1f0np0/address": "",
-        "/sys/class/infiniband/mlx5_0/node_guid": "",
-        "/sys/kernel/config/rdma_cm/": "",
-    }
-    assert missing_hardware(ReplayHost(files=files), WANT) == ()
+    assert missing_hardware(ReplayHost(), WANT) == (f"port {PORT}", "module rdma_cm")
+    files = {f"/sys/bus/pci/devices/{PORT}/net/ens1f0np0/address": "", "/sys/kernel/config/rdma_cm/": ""}
+    assert missing_hardware(RefusingHost(errno.ENODEV, files), WANT) == ("RDMA device mlx5_0",)
+    # In another network namespace, a device is not in sysfs, and yet here.
+    opened = {f"{CM}/ports/1/default_roce_mode": "RoCE v2\n", f"{CM}/ports/1/default_roce_tos": "0\n"}
+    assert missing_hardware(ReplayHost(files=files, kernel={f"mkdir {CM}": opened}), WANT) == ()
 
 
 VALUES = st.integers(0, 63)
