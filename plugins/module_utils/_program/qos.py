@@ -64,8 +64,9 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(options: argparse.Namespace) -> int:
     host = Host()
     want = _wanted(host, options.file)
-    plan = partial(plan_qos, want=want, consents=Consents(True, True))
-    steps = converge(host, partial(observe_qos, want=want), plan, check_mode=True).planned.steps
+    with host.exclusive():
+        have = observe_qos(host, want)
+    steps = plan_qos(have, want, Consents(True, True)).steps
     for step in steps:
         print(f"{shlex.join(step.shown)}  # {step.does}")
     return STEPS_TO_TAKE if steps else NOTHING_TO_DO
@@ -76,7 +77,7 @@ def _apply(options: argparse.Namespace) -> int:
     want = _wanted(host, options.file)
     if options.wait:
         # What is still missing in the end is for the planner to say.
-        host.wait(lambda: not missing_hardware(host, want), options.wait, interval=1.0)
+        host.wait(lambda: not _missing(host, want), options.wait, interval=1.0)
     plan = partial(plan_qos, want=want, consents=Consents(options.allow_port_traffic, options.allow_management))
     steps = converge(host, partial(observe_qos, want=want), plan).planned.steps
     print(f"{options.file}: {len(steps)} steps taken")
@@ -88,8 +89,16 @@ def _apply(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     host = Host()
     want = _wanted(host, options.file)
-    print(json.dumps(shown_qos(observe_qos(host, want), want), indent=2))
+    with host.exclusive():
+        have = observe_qos(host, want)
+    print(json.dumps(shown_qos(have, want), indent=2))
     return 0
+
+
+def _missing(host: Host, want: QosWant) -> tuple[str, ...]:
+    """Reading makes directories, which a change beside it must not rely on: udev starts this program at any time."""
+    with host.exclusive():
+        return missing_hardware(host, want)
 
 
 def _wanted(host: Host, path: str) -> QosWant:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -94,6 +96,27 @@ def test_apply_waits_for_what_appears_late(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(converge, "SETTLE_SECONDS", 0.0)
     assert qos.main(["apply", "--wait", "60"]) == 0
     assert len(naps) == 2
+
+
+@pytest.mark.parametrize("words", [["plan"], ["show"], ["apply", "--wait", "1"]])
+def test_nobody_changes_anything_while_it_reads(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read what RDMA-CM uses takes a directory, which another process must not find and take for one that stays."""
+    held: list[bool] = []
+
+    class LockedHost(ReplayHost):
+        @contextmanager
+        def exclusive(self) -> Iterator[None]:
+            held.append(True)
+            yield
+            held.pop()
+
+        def make_directory(self, path: str) -> None:
+            assert held
+            super().make_directory(path)
+
+    host = LockedHost((), {FILE: DOCUMENT, **DEVICE}, dict(KERNEL))
+    monkeypatch.setattr(qos, "Host", lambda: host)
+    assert qos.main(words) in (0, qos.STEPS_TO_TAKE)
 
 
 def test_apply_says_what_is_missing(started: Any, capsys: Any) -> None:
