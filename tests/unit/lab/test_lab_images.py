@@ -48,7 +48,7 @@ def test_the_three_images():
         "debian13-backports": ("trixie", "trixie-backports"),
     }
     for image in found.values():
-        assert image.modules == ("netdevsim", "siw")
+        assert image.modules == ("netdevsim", "siw", "lab_dcb")
         # The roles install these; a bare node has none of them.
         assert not {"rdma-core", "perftest", "openvswitch-switch"} & set(image.packages)
 

@@ -85,6 +85,11 @@ for module in "$@"; do
     case "$module" in
     netdevsim) folder=$source/drivers/net/netdevsim option=CONFIG_NETDEVSIM=m ;;
     siw) folder=$source/drivers/infiniband/sw/siw option=CONFIG_RDMA_SIW=m ;;
+    lab_dcb)
+        folder=/tmp/lab_dcb option=CONFIG_LAB_DCB=m
+        install -D -m 0644 "$(dirname "$0")/lab_dcb.c" "$root$folder/lab_dcb.c"
+        echo 'obj-$(CONFIG_LAB_DCB) := lab_dcb.o' >"$root$folder/Makefile"
+        ;;
     *)
         say "no rule to build module $module"
         exit 1
@@ -95,7 +100,7 @@ for module in "$@"; do
     install -D -m 0644 "$root$folder/$module.ko" \
         "$root/lib/modules/$kernel/updates/$module.ko"
 done
-rm -rf "${root:?}$source"
+rm -rf "${root:?}$source" "${root:?}/tmp/lab_dcb"
 inside dpkg-query -W -f '${Package}\n' | sort >"$root/tmp/packages.after"
 say "removing what only the build needed"
 # shellcheck disable=SC2046  # a list of words
