@@ -23,9 +23,9 @@ options:
       - V(railhead-fabric) has the verbs C(plan), C(apply) and C(show) for the document of M(railhead.cluster.fabric) in
         C(/etc/railhead/fabric.json), and C(confirm) and C(rollback) for a change that could cut the host off.
       - V(railhead-ipoib) has the verbs C(plan) and C(apply) for the document of M(railhead.cluster.ipoib) in
-        C(/etc/railhead/ipoib.json).
+        C(/etc/railhead/ipoib/document.json).
       - V(railhead-qos) has the verbs C(plan), C(apply) and C(show) for the document of M(railhead.cluster.roce_qos) in
-        C(/etc/railhead/qos.json).
+        C(/etc/railhead/qos/document.json).
     type: str
     choices: [railhead-rdma, railhead-fabric, railhead-ipoib, railhead-qos]
     default: railhead-rdma

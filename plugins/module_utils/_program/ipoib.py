@@ -28,7 +28,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._ipoib.interfaces
 from ansible_collections.railhead.cluster.plugins.module_utils._program.documents import read_document
 
 #: The parameters of M(railhead.cluster.ipoib); without this file, no interface is wanted.
-DOCUMENT = "/etc/railhead/ipoib.json"
+DOCUMENT = "/etc/railhead/ipoib/document.json"
 #: Exit codes of C(plan): as C(apply) would have nothing to do, or something.
 NOTHING_TO_DO, FAILED, STEPS_TO_TAKE = 0, 1, 2
 

@@ -28,7 +28,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._qos.host_state i
 )
 
 #: The parameters of M(railhead.cluster.roce_qos); without this file, nothing is wanted.
-DOCUMENT = "/etc/railhead/qos.json"
+DOCUMENT = "/etc/railhead/qos/document.json"
 #: Exit codes of C(plan): as C(apply) would have nothing to do, or something.
 NOTHING_TO_DO, FAILED, STEPS_TO_TAKE = 0, 1, 2
 

@@ -15,7 +15,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._program import q
 
 from ..replay import ReplayHost
 
-FILE = "/etc/railhead/qos.json"
+FILE = "/etc/railhead/qos/document.json"
 DOCUMENT = json.dumps({"rdma_devices": ["rxe0"], "cma_mode": "RoCE v2", "cma_tos": 106})
 ROOT = "/sys/kernel/config/rdma_cm"
 DEVICE = {f"{ROOT}/": "", "/sys/class/infiniband/rxe0/node_guid": ""}
