@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
-from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
+from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host, Result
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.parse import (
     parse_batch,
     parse_mlnx_qos,
@@ -19,6 +19,10 @@ from ansible_collections.railhead.cluster.plugins.module_utils._dcb.state import
 from ansible_collections.railhead.cluster.plugins.module_utils._node.management import observe_management
 
 DCB, MLNX_QOS = "dcb", "mlnx_qos"
+_SHOW = ("dcb", "-j", "-s")
+#: Also what every second request of a batch of iproute2 6.1 says: it reads the kernel's acknowledgement of the request
+#: before it. By itself, each is answered.
+_STALE = "Attribute not found"
 
 
 def observe_ports(host: Host, ports: Sequence[str], tool: str = DCB) -> dict[str, PortState]:
@@ -50,8 +54,17 @@ def read_netdevs(host: Host, netdevs: Sequence[str], tool: str = DCB) -> dict[st
         return {}
     if tool == MLNX_QOS:
         return {netdev: parse_mlnx_qos(netdev, host.read_output(["mlnx_qos", "-i", netdev])) for netdev in netdevs}
-    answer = host.run(["dcb", "-j", "-s", "-f", "-b", "-"], stdin=requests_for(netdevs))
+    answer = host.run([*_SHOW, "-f", "-b", "-"], stdin=requests_for(netdevs))
+    if _STALE in answer.stderr:
+        answer = _one_by_one(host, netdevs)
     return parse_batch(answer, netdevs)
+
+
+def _one_by_one(host: Host, netdevs: Sequence[str]) -> Result:
+    """The answer that a batch would give, by a process for each request."""
+    answers = [host.run([*_SHOW, *line.split()]) for line in requests_for(netdevs).splitlines()]
+    failed = [f"{answer.stderr}\nCommand failed -:{line}\n" for line, answer in enumerate(answers, 1) if answer.rc]
+    return Result(int(bool(failed)), ",".join(answer.stdout for answer in answers if not answer.rc), "".join(failed))
 
 
 def _is_overwritten(host: Host) -> bool:

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Result
+from ansible_collections.railhead.cluster.plugins.module_utils._dcb.observe import read_netdevs
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.parse import (
     parse_batch,
     parse_mlnx_qos,
     requests_for,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.state import PortState, shown_port
+
+from ..replay import ReplayHost
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 PORTS = ("fresh0", "roce0", "full0", "trust0", "none0", "gone0")
@@ -145,3 +150,36 @@ def test_mlnx_qos_with_the_firmware_in_charge() -> None:
 def test_mlnx_qos_without_dcb() -> None:
     with pytest.raises(CommandError, match="it shows no PFC configuration: 'Buffers commands are not supported"):
         mlnx("5.8-no-ets.txt")
+
+
+def test_a_batch_that_reads_stale_answers_is_asked_again_one_by_one() -> None:
+    """As dcb 6.1 answered on Linux 6.1: the second and fourth request read the acknowledgements of those before."""
+    pfc = '{"pfc_cap":8,"macsec_bypass":false,"delay":0,"prio_pfc":[false,false,false,true,false,false,false,false]}\n'
+    ets = {"ets_cap": 8, "tc_bw": [0] * 8, "tc_tsa": ["vendor"] * 8, "prio_tc": [0] * 8}
+    stale = "Attribute not found: Success\n"
+    unknown = 'Object "apptrust" is unknown\n'
+    shown = ["dcb", "-j", "-s"]
+    runs: list[dict[str, Any]] = [
+        {
+            "argv": [*shown, "-f", "-b", "-"],
+            "stdin": requests_for(["enp2s0"]),
+            "rc": 1,
+            "stdout": f'{pfc},{{}},{{"cee":true,"ieee":true}}\n',
+            "stderr": f"{stale}Command failed -:2\n{stale}Command failed -:4\n{unknown}Command failed -:6\n",
+        },
+        {"argv": [*shown, "pfc", "show", "dev", "enp2s0"], "stdout": pfc},
+        {"argv": [*shown, "ets", "show", "dev", "enp2s0"], "stdout": json.dumps(ets)},
+        {"argv": [*shown, "app", "show", "dev", "enp2s0"], "stdout": "{}\n"},
+        {"argv": [*shown, "buffer", "show", "dev", "enp2s0"], "rc": 1, "stderr": f"{stale}\n"},
+        {"argv": [*shown, "dcbx", "show", "dev", "enp2s0"], "stdout": '{"cee":true,"ieee":true}\n'},
+        {"argv": [*shown, "apptrust", "show", "dev", "enp2s0"], "rc": 1, "stderr": f"{unknown}\n"},
+    ]
+
+    host = ReplayHost(runs)
+    found = read_netdevs(host, ["enp2s0"])["enp2s0"]
+
+    assert found.pfc == {3}
+    assert found.ets is not None and found.ets.classes == 8
+    assert found.buffers is None
+    assert found.dcbx == ("cee", "ieee")
+    assert not host.runs
