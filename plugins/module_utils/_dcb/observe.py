@@ -10,6 +10,7 @@ from dataclasses import replace
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host, Result
 from ansible_collections.railhead.cluster.plugins.module_utils._dcb.parse import (
+    is_stale,
     parse_batch,
     parse_mlnx_qos,
     requests_for,
@@ -20,9 +21,6 @@ from ansible_collections.railhead.cluster.plugins.module_utils._node.management 
 
 DCB, MLNX_QOS = "dcb", "mlnx_qos"
 _SHOW = ("dcb", "-j", "-s")
-#: Also what every second request of a batch of iproute2 6.1 says: it reads the kernel's acknowledgement of the request
-#: before it. By itself, each is answered.
-_STALE = "Attribute not found"
 
 
 def observe_ports(host: Host, ports: Sequence[str], tool: str = DCB) -> dict[str, PortState]:
@@ -55,7 +53,7 @@ def read_netdevs(host: Host, netdevs: Sequence[str], tool: str = DCB) -> dict[st
     if tool == MLNX_QOS:
         return {netdev: parse_mlnx_qos(netdev, host.read_output(["mlnx_qos", "-i", netdev])) for netdev in netdevs}
     answer = host.run([*_SHOW, "-f", "-b", "-"], stdin=requests_for(netdevs))
-    if _STALE in answer.stderr:
+    if is_stale(answer):
         answer = _one_by_one(host, netdevs)
     return parse_batch(answer, netdevs)
 

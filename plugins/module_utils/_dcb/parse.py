@@ -46,6 +46,19 @@ def parse_batch(result: Result, netdevs: Sequence[str]) -> dict[str, PortState]:
     return {netdev: _port(netdev, shown) for netdev, shown in found.items()}
 
 
+def is_stale(result: Result) -> bool:
+    """Whether a batch has to be asked again, each request by itself.
+
+    With iproute2 6.1, every second request reads the kernel's acknowledgement of the one before it, and finds nothing.
+    So one of the two that every port with DCB answers is among them.
+    """
+    complaints = _complaints(result.stderr)
+    return any(
+        "Attribute not found" in text and OBJECTS[(line - 1) % len(OBJECTS)] in ("pfc", "ets")
+        for line, text in complaints.items()
+    )
+
+
 def _complaints(stderr: str) -> dict[int, str]:
     """Complaints by the number of the request."""
     found: dict[int, str] = {}
