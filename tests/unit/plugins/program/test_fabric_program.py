@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import socket
 import subprocess
 import sys
@@ -308,11 +310,12 @@ def test_half_a_change_is_not_confirmed(start: Start, change: Any, state: Path, 
 def test_the_way_back_ends_a_process_that_hangs(start: Start, change: Any, state: Path, other: Any) -> None:
     change()
     (state / "process").write_text(f"{other.pid}\n", encoding="utf-8")
-    child = Path(f"/proc/{other.pid}/task/{other.pid}/children").read_text(encoding="utf-8").strip()
+    child = os.pidfd_open(int(Path(f"/proc/{other.pid}/task/{other.pid}/children").read_text(encoding="utf-8")))
     assert start(["rollback"], [*seen(NEW), moved(NEW, OLD), *seen(OLD), DISARM])[0] == 0
     assert other.wait(timeout=10) == -9
-    # Gone, or not yet collected by the process that has inherited it.
-    assert not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes()
+    # Readable when the process has ended (pidfd_open(2)).
+    assert select.select([child], [], [], 10)[0] == [child]
+    os.close(child)
 
 
 def test_a_process_that_only_has_the_number_lives_on(start: Start, change: Any, state: Path) -> None:
