@@ -88,7 +88,8 @@ options:
     description:
       - Versions that APT must choose for packages which come along with O(packages), where a vendor's packages depend
         on each other by a lowest version only.
-      - They move nothing that is installed; name what must be moved in O(packages).
+      - When a package of O(packages) moves, what is installed and fits a pin moves to the version of the pin too, where
+        a repository has that. By themselves, pins move nothing.
     type: list
     elements: dict
     default: []

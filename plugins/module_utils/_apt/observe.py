@@ -17,6 +17,7 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.railhead.cluster.plugins.module_utils._apt.request import (
     KEY_SUFFIXES,
     KEYRINGS,
+    Package,
     Repository,
     Want,
     render_preferences,
@@ -45,10 +46,13 @@ Contents = Mapping[str, Optional[str]]
 
 @dataclass(frozen=True)
 class Trial:
-    """What a try beside the host's own APT gave: C(keys) by name of the repository, and what would be installed."""
+    """What a try beside the host's own APT gave: C(keys) by name of the repository, what would be installed, and
+    C(along), installed packages that a pin has at another version.
+    """
 
     keys: Mapping[str, bytes] = field(default_factory=dict)
     simulation: Simulation = field(default_factory=Simulation)
+    along: tuple[Package, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,9 @@ def words_to_install(have: Have, want: Want) -> list[str]:
     if not conflicts and not missing:
         return []
     exact = [package for package in want.packages if package.version and not package.version.endswith("*")]
-    return [package.word for package in want.packages if package in missing or package in exact] + conflicts
+    named = [package for package in want.packages if package in missing or package in exact]
+    along = have.trial.along if have.trial else ()
+    return [package.word for package in (*named, *along)] + conflicts
 
 
 def described(words: Sequence[str]) -> str:
@@ -230,8 +236,9 @@ def _try(host: Host, have: Have, want: Want) -> Trial:
         tree.write(contents)
         if want.repositories:
             _update(host, tree, want)
-        words = words_to_install(have, want)
-        return Trial(keys, _simulate(host, tree, want, words) if words else Simulation())
+        trial = Trial(keys, along=_find_along(host, tree, have, want))
+        words = words_to_install(replace(have, trial=trial), want)
+        return replace(trial, simulation=_simulate(host, tree, want, words)) if words else trial
 
 
 def _fetch_key(repository: Repository) -> bytes:
@@ -268,6 +275,28 @@ def _update(host: Host, tree: Scratch, want: Want) -> None:
     )
 
 
+_SOURCES = ["dpkg-query", "--show", "--showformat=${Package}\\t${source:Package}\\n"]
+
+
+def _find_along(host: Host, tree: Scratch, have: Have, want: Want) -> tuple[Package, ...]:
+    """Packages to move to the version of their pin, where there is one. APT leaves what is newer than is asked for."""
+    if not want.pins or all(package.is_at(have.installed.get(package.name)) for package in want.packages):
+        return ()
+    named = {*(package.name for package in want.packages), *want.found_conflicts(have.present)}
+    found = {}
+    for line in host.read_output(_SOURCES).splitlines():
+        name, source = line.split("\t")
+        pin = want.pin_of(name, source)
+        if pin and name in have.installed and name not in named and not pin.is_at(have.installed[name]):
+            found[name] = Package(name, pin.version)
+    offered = _offered(host, tree, list(found)) if found else {}
+    return tuple(package for name, package in found.items() if any(map(package.is_at, offered.get(name, ()))))
+
+
+def _offered(host: Host, tree: Scratch, names: Sequence[str]) -> dict[str, list[str]]:
+    return parse_madison(host.run(("env", tree.environment, "apt-cache", "madison", *names)).stdout)
+
+
 def _simulate(host: Host, tree: Scratch, want: Want, words: Sequence[str]) -> Simulation:
     options = ("--simulate", "--yes", "--allow-downgrades", "--purge", "--no-install-recommends")
     result = host.run(("env", tree.environment, "apt-get", *options, "install", *words), deadline=_SIMULATE_SECONDS)
@@ -275,7 +304,7 @@ def _simulate(host: Host, tree: Scratch, want: Want, words: Sequence[str]) -> Si
         return parse_simulation(result.stdout)
     said = complaint(result)
     names = [package.name for package in want.packages]
-    offered = parse_madison(host.run(("env", tree.environment, "apt-cache", "madison", *names)).stdout)
+    offered = _offered(host, tree, names)
     found = "; ".join(f"{name} in {', '.join(offered.get(name, ['no version']))}" for name in names)
     raise RailheadError(
         f"Cannot {described(words)} ({want.name}): 'apt-get install' answered: {said}."

@@ -88,6 +88,15 @@ class Want:
             name for name, version in installed.items() if name not in own and self.forbids(Package(name, version))
         )
 
+    def pin_of(self, name: str, source: str) -> Package | None:
+        """The first of the pins that fits a package, by its name or by that of its source package."""
+        for pin in self.pins:
+            for word in pin.name.split():
+                glob = word.removeprefix("src:").partition(":")[0]
+                if fnmatchcase(source if word.startswith("src:") else name, glob):
+                    return pin
+        return None
+
     def forbids(self, package: Package) -> bool:
         return any(fnmatchcase(package.name, one.name) and one.is_at(package.version) for one in self.conflicts)
 

@@ -138,6 +138,11 @@ def test_a_downgrade_needs_consent_of_its_own() -> None:
     assert "--allow-downgrades" in allowed[-1] and "--no-remove" in allowed[-1]
 
 
+def test_what_comes_along_is_named_with_the_others() -> None:
+    trial = replace(TRIAL, along=(Package("libcuda1", "580*"),))
+    assert commands(replace(BARE, trial=trial), WANT)[-1].endswith("install doca-ofed=3.1.0 libcuda1=580*")
+
+
 def test_the_diff_tells_what_comes_with_a_package() -> None:
     trial = replace(TRIAL, simulation=Simulation({"rdma-core": "2"}, {"doca-ofed": ("3.0", "3.1.0")}, {"old": "1"}))
     have = replace(DONE, installed={"doca-ofed": "3.0", "dkms": "3", "old": "1"}, trial=trial)

@@ -102,6 +102,27 @@ def test_pins_hold_what_comes_along_after_what_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "source", "version"),
+    [
+        ("libcuda1", "nvidia-graphics-drivers", "580*"),
+        ("nvidia-x", "other", None),
+        ("cuda-drivers", "cuda-drivers", "580*"),
+        ("cuda-drivers-fabric", "fabric", None),
+        ("imex", "other", "1"),
+        ("imex", "nvidia-imex", "580*"),
+    ],
+)
+def test_the_first_pin_that_fits_counts(name: str, source: str, version: str | None) -> None:
+    found = ask(
+        pins=[
+            {"packages": "src:*nvidia*:any src:cuda-drivers:any", "version": "580*"},
+            {"packages": "x imex", "version": "1"},
+        ]
+    ).pin_of(name, source)
+    assert (found.version if found else None) == version
+
+
+@pytest.mark.parametrize(
     ("conflicts", "found"),
     [
         (["mlnx-*"], ["mlnx-tools"]),

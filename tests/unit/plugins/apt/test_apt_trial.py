@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,37 @@ def test_a_repository_is_asked_with_the_key_in_the_tree() -> None:
     assert query.startswith("dpkg-query")
     assert update.startswith("env apt-get update --error-on=any --option=Dir::Etc::SourceList=")
     assert simulate.endswith("--purge --no-install-recommends install doca-ofed=3.1.0")
+
+
+BUILT_FROM = {
+    # To be moved; there already; not offered; a conflict; named; not of the driver.
+    "libcuda1": ("595.71-1", "nvidia-graphics-drivers"),
+    "libnvidia-ml1": ("580.65-1", "nvidia-graphics-drivers"),
+    "nvidia-imex": ("595.71-1", "nvidia-imex"),
+    "nvidia-kernel-dkms": ("595.71-1", "nvidia-graphics-drivers"),
+    "nvidia-open": ("595.71-1", "nvidia-open"),
+    "libc6": ("2.41", "glibc"),
+}
+
+
+@pytest.mark.usefixtures("apart")
+@pytest.mark.parametrize(("version", "moves"), [("580.65-*", " libcuda1=580.65-*"), ("595.71-*", "")])
+def test_what_a_pin_has_at_another_version_is_moved_with_the_packages(version: str, moves: str) -> None:
+    versions = "".join(f"{name}\t{version}\tinstalled\n" for name, (version, _source) in BUILT_FROM.items())
+    sources = "".join(f"{name}\t{source}\n" for name, (_version, source) in BUILT_FROM.items())
+    offered = "".join(f"{name} | 580.65-1 | https://host ./ Packages\n" for name in BUILT_FROM if name != "nvidia-imex")
+    asked_for = "--showformat=${Package}\\t${source:Package}\\n"
+    host = Apt(
+        {asked_for: Result(0, sources), "madison": Result(0, offered), **FRESH, "dpkg-query": Result(0, versions)}
+    )
+    asked = replace(
+        want(KEY, Package("nvidia-open", version)),
+        pins=(Package("src:*nvidia*:any", version),),
+        conflicts=(Package("nvidia-kernel-dkms"),),
+    )
+    observe.observe_pinned(host, asked)
+    wanted = f"nvidia-open={version}{moves} nvidia-kernel-dkms-" if moves else "nvidia-kernel-dkms-"
+    assert host.asked[-1].endswith(f" install {wanted}")
 
 
 @pytest.mark.usefixtures("apart")
