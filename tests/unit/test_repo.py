@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ PUBLISHED = {
 MAKEFILES_OWN = {".git", "tests"}  # tests/output is where `make sanity` leaves its reports
 LONGEST_MAIN = 40
 LONGEST_LIST = 60
+CONDITIONS = {"that", "when", "until", "changed_when", "failed_when"}
 
 
 def load(path: Path) -> Any:
@@ -31,6 +33,15 @@ def load(path: Path) -> Any:
 
 def names(paths: list[Path]) -> list[str]:
     return [path.stem for path in paths]
+
+
+def conditions(node: Any) -> Iterator[Any]:
+    """Each condition of tasks, in blocks too."""
+    for task in node if isinstance(node, list) else []:
+        for key, value in {**task, **task.get("ansible.builtin.assert", {})}.items():
+            if key in CONDITIONS:
+                yield from value if isinstance(value, list) else [value]
+            yield from conditions(value) if key in ("block", "rescue", "always") else ()
 
 
 @pytest.mark.parametrize("kind", ["MODULES", "ROLES", "PLAYBOOKS"])
@@ -87,3 +98,10 @@ def test_public_variables_of_a_role_carry_its_name(role: Path) -> None:
 @pytest.mark.parametrize("path", [*PLAYBOOKS, *(role / "tasks" / "main.yml" for role in ROLES)], ids=str)
 def test_playbooks_and_tables_of_contents_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_LIST, path
+
+
+@pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
+def test_conditions_are_expressions(role: Path) -> None:
+    """YAML takes one with a colon and a space in it for a mapping, which fails only where it is reached."""
+    for path in sorted((role / "tasks").glob("*.yml")):
+        assert [found for found in conditions(load(path)) if not isinstance(found, (str, bool))] == [], path
