@@ -95,6 +95,13 @@ def test_public_variables_of_a_role_carry_its_name(role: Path) -> None:
         assert name.startswith(f"{role.name}_")
 
 
+def test_roles_reboot_behind_the_gate() -> None:
+    tasks = [path for role in ROLES for path in (role / "tasks").glob("*.yml")]
+    assert [path for path in tasks if "builtin.reboot" in path.read_text(encoding="utf-8")] == [
+        ROOT / "roles" / "reboot" / "tasks" / "main.yml"
+    ]
+
+
 @pytest.mark.parametrize("path", [*PLAYBOOKS, *(role / "tasks" / "main.yml" for role in ROLES)], ids=str)
 def test_playbooks_and_tables_of_contents_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_LIST, path
