@@ -210,7 +210,8 @@ def task_loop(count: int, create: str) -> None:
 
 
 def module(name: str, /, **arguments: Any) -> None:
-    quietly("ansible", NODE, "-i", "inventories/lab", "-m", name, "-a", json.dumps(arguments))
+    options = ["-a", json.dumps(arguments)] if arguments else []
+    quietly("ansible", NODE, "-i", "inventories/lab", "-m", name, *options)
 
 
 def quietly(*command: str) -> None:
