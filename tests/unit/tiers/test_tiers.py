@@ -40,6 +40,13 @@ def test_each_action_in_the_log_of_molecule_counts_once() -> None:
     ]
 
 
+def test_every_scenario_is_listed_and_described() -> None:
+    folders = {path.parent.name for path in lab.ROOT.glob("molecule/*/molecule.yml")}
+    assert {row.name for row in lab.scenarios(lab.SCENARIOS.read_text(encoding="utf-8"))} == folders
+    testing = (lab.ROOT / "TESTING.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(folders) if f"| `{name}` |" not in testing] == []
+
+
 def test_no_scenario_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab, "scenarios", lambda _text: [lab.Scenario("netns", "debian13", in_test=False, minutes=1)])
     with pytest.raises(CannotRunError, match="no scenario"):
