@@ -179,9 +179,9 @@ def resolved(port: Port, wanted: Attributes, index: int) -> Attributes:
 def configure(port: Port, vf: Vf, wanted: Attributes) -> tuple[list[Step], Attributes]:
     """Steps that give a VF its attributes, and those that it has after them."""
     steps: list[Step] = []
-    now = vf.attributes
+    asked, now = wanted.given, vf.attributes
     for keys in _TOGETHER:
-        given = {key: wanted.given[key] for key in keys if key in wanted.given}
+        given = {key: asked[key] for key in keys if key in asked}
         if all(getattr(now, key) == value for key, value in given.items()):
             continue
         silent = [key for key in given if getattr(now, key) is None]

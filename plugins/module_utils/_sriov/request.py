@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
@@ -43,7 +43,7 @@ class Attributes:
 
     @property
     def given(self) -> dict[str, Value]:
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {key: value for key, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
