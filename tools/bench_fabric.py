@@ -55,17 +55,14 @@ def main() -> int:
     prepare()
     result: dict[str, Any] = {"seconds": {}, "ratios": {}, "processes": {}}
     for count in SIZES:
-        seconds = {name: sample(way) for name, way in ways(count).items()}
+        seconds = sample(ways(count))
         result["seconds"][str(count)] = seconds
         result["ratios"][str(count)] = ratios({way: found["median"] for way, found in seconds.items()})
         result["processes"][str(count)] = processes(f"vfs-{count}", vfs(count))
         print(f"  {count} VFs: {result['ratios'][str(count)]}, processes {result['processes'][str(count)]}", flush=True)
     whole = whole_host(64)
     result["processes"]["whole_host"] = processes("whole", whole)
-    again = {
-        "ping": sample(Way(ping, is_fresh=False)),
-        "fabric_again": sample(Way(lambda: fabric(whole), is_fresh=False)),
-    }
+    again = sample({"ping": Way(ping, is_fresh=False), "fabric_again": Way(lambda: fabric(whole), is_fresh=False)})
     result["seconds"]["whole_host"] = again
     result["ratios"]["whole_host"] = ratios({way: found["median"] for way, found in again.items()})
     target = OUT / "fabric.json"
@@ -104,15 +101,17 @@ def ways(count: int) -> dict[str, Way]:
     return found
 
 
-def sample(way: Way) -> dict[str, Any]:
-    samples = []
+def sample(ways_by_name: Mapping[str, Way]) -> dict[str, dict[str, Any]]:
+    """Each in turn, and all of them again, so that what else the host does falls on all."""
+    samples: dict[str, list[float]] = {name: [] for name in ways_by_name}
     for _number in range(SAMPLES):
-        if way.is_fresh:
-            on(f"echo 0 > {NUMVFS}")
-        started = time.monotonic()
-        way.run()
-        samples.append(round(time.monotonic() - started, 2))
-    return {"median": statistics.median(samples), "samples": samples}
+        for name, way in ways_by_name.items():
+            if way.is_fresh:
+                on(f"echo 0 > {NUMVFS}")
+            started = time.monotonic()
+            way.run()
+            samples[name].append(round(time.monotonic() - started, 2))
+    return {name: {"median": statistics.median(found), "samples": found} for name, found in samples.items()}
 
 
 def ratios(medians: Mapping[str, float]) -> dict[str, float]:
