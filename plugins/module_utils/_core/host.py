@@ -13,11 +13,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.ethtool import (
@@ -35,6 +34,9 @@ from ansible_collections.railhead.cluster.plugins.module_utils._core.steps impor
     Wait,
     Write,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 #: Where the tools lie on the supported distributions; MLNX_OFED and DOCA-OFED bring an iproute2 of their own, last.
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/mellanox/iproute2/sbin"
@@ -127,7 +129,7 @@ class Host:
 
         For programs that take seconds because they wait for one device each.
         """
-        with ThreadPoolExecutor(max_workers=max(1, len(items))) as threads:
+        with _threads(max(1, len(items))) as threads:
             return list(threads.map(work, items))
 
     # Files
@@ -198,7 +200,7 @@ class Host:
 
         A thread enters it and asks there, so that no process is started however many namespaces there are.
         """
-        with ThreadPoolExecutor(max_workers=1) as thread:
+        with _threads(1) as thread:
             found = thread.submit(pci_netdevs, namespace)
         try:
             return found.result()
@@ -452,6 +454,13 @@ def _quote(word: str) -> str:
 
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in version.split(".") if number]
+
+
+def _threads(number: int) -> Executor:
+    """Imported when there is need for threads, as all runs would wait for that."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    return ThreadPoolExecutor(max_workers=number)
 
 
 def _is_refusal(result: Result) -> bool:

@@ -1,16 +1,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which devlink instance a name means, and what carries the management connection over it."""
+"""Which devlink instance a name means, how devlink answers, and what carries the management connection over it."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
 from ansible_collections.railhead.cluster.plugins.module_utils._node.management import observe_management
 
@@ -62,6 +63,23 @@ def parse_ports(shown: Mapping[str, Any]) -> tuple[PortFunction, ...]:
         PortFunction(handle, port.get("netdev"), port.get("flavour"), port.get("pfnum"), port.get("vfnum"))
         for handle, port in shown["port"].items()
     )
+
+
+def parse_batch(text: str) -> list[dict[str, Any]]:
+    """Objects of a batch in JSON: one for each command, with a comma or white space between them."""
+    decoder, position, found = json.JSONDecoder(), 0, []
+    while position < len(text):
+        if text[position] in ", \t\r\n":
+            position += 1
+            continue
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except ValueError as error:
+            raise CommandError(
+                f"Cannot understand the answer of devlink: expected JSON, found {text[position : position + 80]!r}."
+            ) from error
+        found.append(value)
+    return found
 
 
 def on_management(host: Host, handle: str) -> tuple[str, ...]:

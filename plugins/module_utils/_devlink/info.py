@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import CommandError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
+from ansible_collections.railhead.cluster.plugins.module_utils._devlink.device import parse_batch
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import parse_settings
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.params import parse_params
 
@@ -45,23 +44,6 @@ def read_info(host: Host) -> dict[str, Any]:
             for handle in handles
         ]
     }
-
-
-def parse_batch(text: str) -> list[dict[str, Any]]:
-    """Objects of a batch in JSON: one for each command, with a comma or white space between them."""
-    decoder, position, found = json.JSONDecoder(), 0, []
-    while position < len(text):
-        if text[position] in ", \t\r\n":
-            position += 1
-            continue
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except ValueError as error:
-            raise CommandError(
-                f"Cannot understand the answer of devlink: expected JSON, found {text[position : position + 80]!r}."
-            ) from error
-        found.append(value)
-    return found
 
 
 def _eswitches(host: Host, handles: Iterable[str]) -> dict[str, Mapping[str, Any]]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._core.host import Host
+from ansible_collections.railhead.cluster.plugins.module_utils._devlink.device import parse_batch
 from ansible_collections.railhead.cluster.plugins.module_utils._devlink.eswitch import Settings, parse_settings
-from ansible_collections.railhead.cluster.plugins.module_utils._devlink.info import parse_batch
 from ansible_collections.railhead.cluster.plugins.module_utils._fabric.addressing import (
     Addressing,
     parse_addresses,
