@@ -13,6 +13,7 @@ from typing import Any
 
 from railhead_lab import __version__, definitions, hostcheck, images, inventory, labs, repository, ssh
 from railhead_lab.errors import LabError
+from railhead_lab.openstack import control, faults
 from railhead_lab.paths import Home, find_home
 from railhead_lab.progress import Progress
 from railhead_lab.state import Place
@@ -94,7 +95,34 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where they and key.asc are put")
     sub.add_argument("--set", action="append", default=[], type=setting, metavar="KEY=VALUE", help="replaces @KEY@")
     add("check", _check, "Check what the host brings.")
+    _add_openstack(verbs)
     return parser
+
+
+def _add_openstack(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "A small OpenStack whose servers are the machines of a lab."
+    group = verbs.add_parser("openstack", help=text, description=text)
+    actions = group.add_subparsers(metavar="ACTION", required=True)
+
+    def add(name: str, verb: Verb, text: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text)
+        sub.add_argument("--name", default="openstack", help="the control plane's name, and its lab's (%(default)s)")
+        sub.set_defaults(verb=verb)
+        return sub
+
+    sub = add("up", _openstack_up, "Bring the control plane up; its servers get machines when they are created.")
+    sub.add_argument("--image", choices=sorted(definitions.load()), help=f"default: {labs.DEFAULTS.image}")
+    sub.add_argument("--nodes", type=int, metavar="N", help="machines for servers; 0: servers have none")
+    sub.add_argument("--memory", type=int, metavar="MIB", help=f"of each node; default: {labs.DEFAULTS.memory}")
+    add("down", _openstack_down, "End the control plane and its machines, and remove both; caches stay.")
+    sub = add("status", _openstack_status, "Show what runs, and which calls it has answered.")
+    sub.add_argument("--json", action="store_true", help="for programs")
+    sub = add("fault", _openstack_fault, "Ask for a fault, or take all wishes back.")
+    wishes = "; ".join(f"{kind}: {meaning}" for kind, meaning in faults.KINDS.items())
+    sub.add_argument("kind", choices=[*faults.KINDS, "clear"], help=wishes)
+    sub.add_argument("--on", default="", help="a server's name, or a part of a call, such as `action rebuild`")
+    sub.add_argument("--times", type=int, default=1, help="how often; 0: until cleared (default: %(default)s)")
+    sub.add_argument("--seconds", type=float, default=5.0, help="how slow (default: %(default)s)")
 
 
 def command_of(words: Sequence[str]) -> list[str]:
@@ -217,3 +245,44 @@ def _check(options: argparse.Namespace, home: Home, progress: Progress) -> int:
         print("This host can run the lab.")
         return 0
     return 1
+
+
+def _openstack_up(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    wish = labs.Wish(options.image, options.nodes, options.memory)
+    control.up(home, options.name, wish, progress)
+    print(describe_openstack(control.status(home, options.name)))
+    return 0
+
+
+def _openstack_down(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    control.down(home, options.name, progress)
+    return 0
+
+
+def _openstack_status(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    status = control.status(home, options.name)
+    print(json.dumps(status, indent=2) if options.json else describe_openstack(status))
+    return 0
+
+
+def describe_openstack(status: dict[str, Any]) -> str:
+    """Return `control.status` as text."""
+    if status["state"] == "absent":
+        return f"The control plane {status['name']!r} is not up."
+    ended = [name for name, pid in status["processes"].items() if pid is None]
+    nodes = ", ".join(f"{node['name']} (SSH on 127.0.0.1:{node['ssh_port']})" for node in status["nodes"])
+    lines = [
+        f"{status['name']}: {status['state']}, {len(status['processes'])} processes",
+        f"  OS_CLIENT_CONFIG_FILE={status['clouds']}, clouds `lab` and `lab-admin`",
+        f"  machines for servers: {nodes or 'none'}",
+    ]
+    return "\n".join(lines + [f"  {name} has ended" for name in ended])
+
+
+def _openstack_fault(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    path = control.site_of(home, options.name).faults
+    if options.kind == "clear":
+        faults.clear(path)
+    else:
+        faults.ask(path, faults.Fault(options.kind, options.on, options.times, options.seconds))
+    return 0

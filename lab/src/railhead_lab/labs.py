@@ -54,7 +54,7 @@ def up(home: Home, name: str, wish: Wish, progress: Progress) -> LabState:
     with locked(home, f"lab-{name}", progress):
         state = place.read()
         if state is None:
-            return _create(place, wish, progress)
+            return _create(place, wish, progress, start=True)
         different = differences(wish, state)
         if different:
             raise LabError(
@@ -71,7 +71,17 @@ def up(home: Home, name: str, wish: Wish, progress: Progress) -> LabState:
         return state
 
 
-def _create(place: Place, wish: Wish, progress: Progress) -> LabState:
+def prepare(home: Home, name: str, wish: Wish, progress: Progress) -> LabState:
+    """Make a lab whose nodes have no power; `reset` starts one from the snapshot."""
+    place = Place(home, name)
+    place.folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(home, f"lab-{name}", progress):
+        if place.read() is not None:
+            raise LabError(f"Cannot make the lab {name!r}", "it is there already", f"run `lab down --name {name}`")
+        return _create(place, wish, progress, start=False)
+
+
+def _create(place: Place, wish: Wish, progress: Progress, *, start: bool) -> LabState:
     home = place.home
     nodes = wish.nodes or DEFAULTS.nodes or 0
     memory = wish.memory or DEFAULTS.memory or 0
@@ -102,8 +112,9 @@ def _create(place: Place, wish: Wish, progress: Progress) -> LabState:
     try:
         place.known_hosts.write_text(ssh.known_hosts(image.host_key, ports), encoding="ascii")
         place.write(state)
-        with progress.step(f"starting {_names(state.nodes)} from the snapshot"):
-            _restore(place, state, state.nodes)
+        if start:
+            with progress.step(f"starting {_names(state.nodes)} from the snapshot"):
+                _restore(place, state, state.nodes)
     except BaseException:
         _remove(place, state)
         raise
@@ -224,6 +235,17 @@ def power_cut(home: Home, name: str, node: str, stay_off: bool, progress: Progre
         _require_running(place, one).kill()
         progress.note(f"{one.name} has lost its power.")
         if not stay_off:
+            with progress.step(f"booting {one.name} from disk ({state.accel})"):
+                _boot(place, state, [one])
+
+
+def boot(home: Home, name: str, node: str, progress: Progress) -> None:
+    """Boot a node from its disk, unless it runs."""
+    place = Place(home, name)
+    with locked(home, f"lab-{name}", progress):
+        state = place.require()
+        [one] = state.select(node)
+        if place.machine(one).pid() is None:
             with progress.step(f"booting {one.name} from disk ({state.accel})"):
                 _boot(place, state, [one])
 

@@ -43,6 +43,10 @@ class Home:
         """What was found out about KVM: {"<qemu>|<host kernel>|<guest kernel>": {"works", "reason"}}."""
         return self.root / "kvm.json"
 
+    def openstack(self, name: str) -> Path:
+        """Return the folder of the control plane `name`, which lies beside the caches of all of them."""
+        return self.root / "openstack" / "sites" / self.lab(name).name
+
     def lab(self, name: str) -> Path:
         """Return the folder of the lab `name`; refuse names that are no plain words."""
         if not _NAME.fullmatch(name):
