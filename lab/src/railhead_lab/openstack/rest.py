@@ -23,7 +23,7 @@ class Session:
 
     def call(self, service: str, method: str, path: str, body: object = None) -> Any:
         """Send one request and return the answer; LabError when it is refused."""
-        return request(self.site, service, method, path, body, {"X-Auth-Token": self.token})[0]
+        return request(self.site, service, method, path, body, token=self.token)[0]
 
 
 def sign_in(site: Site, user: str = "admin", project: str = "admin") -> Session:
@@ -36,14 +36,16 @@ def sign_in(site: Site, user: str = "admin", project: str = "admin") -> Session:
 
 
 def request(
-    site: Site, service: str, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    site: Site, service: str, method: str, path: str, body: object = None, *, token: str = ""
 ) -> tuple[Any, str]:
     """Return the answer, and the token that came with it."""
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+    headers = {"Content-Type": "application/octet-stream" if isinstance(body, bytes) else "application/json"}
+    if token:
+        headers["X-Auth-Token"] = token
     connection = http.client.HTTPConnection("127.0.0.1", site.ports[service], timeout=_SECONDS)
     try:
-        connection.request(method, path, raw, {"Content-Type": kind, **(headers or {})})
+        connection.request(method, path, raw, headers)
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
     except OSError as error:

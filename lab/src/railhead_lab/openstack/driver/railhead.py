@@ -30,7 +30,7 @@ _VFS = 7
 _POLL = 0.5
 
 # Nova asks sysfs of the host for these; there, the announced functions are not.
-pci.get_mac_by_pci_address = lambda address, pf_interface=False: f"52:54:00:cc:{address[5:7]}:0{address[-1]}"
+pci.get_mac_by_pci_address = lambda address, **_named: f"52:54:00:cc:{address[5:7]}:0{address[-1]}"
 pci.get_vf_num_by_pci_address = lambda address: int(address[-1], 16)
 
 
@@ -80,7 +80,7 @@ class LabDriver(fake.FakeDriver):
         self._nodes.power(instance.display_name, on=False)
         self._nodes.power(instance.display_name, on=True)
 
-    def get_info(self, instance: Any, use_cache: bool = True) -> Any:
+    def get_info(self, instance: Any, *_rest: Any, **_named: Any) -> Any:
         """Tell whether the machine has power."""
         runs = self._nodes.runs(instance.display_name)
         return hardware.InstanceInfo(state=power_state.RUNNING if runs else power_state.SHUTDOWN)
@@ -89,7 +89,7 @@ class LabDriver(fake.FakeDriver):
         """Return the machine's serial console."""
         return self._nodes.console(instance.display_name)
 
-    def get_nodenames_by_uuid(self, refresh: bool = False) -> dict[str, str]:
+    def get_nodenames_by_uuid(self, *_rest: Any, **_named: Any) -> dict[str, str]:
         """Keep the identity of this host over starts of nova-compute."""
         return {node.get_local_node_uuid(): self._host}
 

@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place that speaks to OpenStack, through its SDK; every error of it becomes one of ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.refusals import Answer, CloudError, explain
+
+#: Seconds that a single request gets.
+REQUEST_SECONDS = 120
+
+
+class Cloud:
+    """A connection by clouds.yaml or by the variables OS_*; opened by the first request."""
+
+    def __init__(self, cloud: str | None, region: str | None) -> None:
+        self._cloud = cloud
+        self._region = region
+        self._open: Any = None
+
+    # Servers
+
+    def server(self, name: str) -> Mapping[str, Any]:
+        """A server with all details, by name or id."""
+        with said(f"find the server {name}"):
+            found = self._sdk.compute.find_server(name, ignore_missing=False)
+            return dict(self._sdk.compute.get_server(found.id).to_dict())
+
+    def rebuild_server(self, server: str, image: str) -> None:
+        with said(f"rebuild the server {server}"):
+            self._sdk.compute.rebuild_server(server, image=image)
+
+    def start_server(self, server: str) -> None:
+        with said(f"start the server {server}"):
+            self._sdk.compute.start_server(server)
+
+    def console(self, server: str, lines: int) -> str:
+        """The end of a server's console."""
+        with said(f"read the console of the server {server}"):
+            answer = self._sdk.compute.get_server_console_output(server, length=lines)
+            return str(answer.get("output") or "")
+
+    # Images
+
+    def image(self, name: str) -> Mapping[str, Any]:
+        """An image, by name or id."""
+        with said(f"find the image {name}"):
+            return dict(self._sdk.image.find_image(name, ignore_missing=False).to_dict())
+
+    # Nodes of Ironic
+
+    def node(self, name: str) -> Mapping[str, Any]:
+        """A node, by name or id."""
+        with said(f"find the node {name}"):
+            return dict(self._sdk.baremetal.get_node(name).to_dict())
+
+    def patch_node(self, node: str, patch: list[dict[str, Any]]) -> None:
+        with said(f"change the node {node}"):
+            self._sdk.baremetal.patch_node(node, patch)
+
+    def provision_node(self, node: str, target: str) -> None:
+        with said(f"bring the node {node} to {target}"):
+            self._sdk.baremetal.set_node_provision_state(node, target)
+
+    def power_on_node(self, node: str) -> None:
+        with said(f"switch the node {node} on"):
+            self._sdk.baremetal.set_node_power_state(node, "power on")
+
+    @property
+    def _sdk(self) -> Any:
+        if self._open is None:
+            try:
+                import openstack  # noqa: PLC0415  # only on a controller that speaks to OpenStack
+            except ImportError as error:
+                raise CloudError(
+                    "Cannot speak to OpenStack, openstacksdk is not installed for this Python. Install it on the "
+                    "controller, where this module runs: pip install openstacksdk.",
+                    "configuration",
+                ) from error
+            with said(f"sign in at the cloud {self._cloud or '(of OS_CLOUD)'}"):
+                named = {"cloud": self._cloud, "region_name": self._region}
+                given = {key: value for key, value in named.items() if value}
+                self._open = openstack.connect(api_timeout=REQUEST_SECONDS, **given)
+                self._open.authorize()
+        return self._open
+
+
+@contextmanager
+def said(attempt: str) -> Iterator[None]:
+    """Say what was attempted when the SDK raises, by what its errors carry."""
+    from keystoneauth1 import exceptions as auth  # noqa: PLC0415
+    from openstack import exceptions as sdk  # noqa: PLC0415
+
+    try:
+        yield
+    except (sdk.ConfigException, auth.MissingRequiredOptions, auth.NoMatchingPlugin) as error:
+        raise CloudError(
+            f"Cannot {attempt}: {error}. Name a cloud of clouds.yaml, and look for what is missing there.",
+            "configuration",
+        ) from error
+    except (auth.CatalogException, sdk.EndpointNotFound, sdk.NotSupported) as error:
+        raise CloudError(
+            f"Cannot {attempt}, the cloud does not offer that here: {error}. Look at region_name and at the catalog "
+            "(openstack catalog list).",
+            "configuration",
+        ) from error
+    except sdk.DuplicateResource as error:
+        raise CloudError(
+            f"Cannot {attempt}, there are several of that name: {error}. Use the id.", "not_found"
+        ) from error
+    except sdk.HttpException as error:
+        raise explain(attempt, Answer(error.status_code or 0, error.details or error.message or str(error))) from error
+    except auth.HttpError as error:
+        raise explain(attempt, Answer(error.http_status, error.details or error.message)) from error
+    except (auth.ConnectionError, auth.RetriableConnectionFailure) as error:
+        raise explain(attempt, Answer(0, str(error))) from error
+    except (sdk.SDKException, auth.ClientException) as error:
+        raise CloudError(f"Cannot {attempt}: {error}.", "refused") from error
+
+
+class Time:
+    """The real clock."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
