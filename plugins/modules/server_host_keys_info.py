@@ -102,8 +102,8 @@ def read(cloud: Cloud, params: Mapping[str, Any]) -> Mapping[str, Any]:
             found = "shows the keys of before only" if keys else "shows no SSH host keys"
             raise CloudError(
                 f"Cannot learn the host keys of the server {server['name']}, after {params['timeout']:.0f} s its "
-                f"console {found}. See that cloud-init runs in the image and prints them (ssh: emit_keys_to_console), or "
-                "trust a host key by other means.",
+                f"console {found}. See that cloud-init runs in the image and prints them (ssh: emit_keys_to_console), "
+                "or trust a host key by other means.",
                 "deadline",
             )
         clock.sleep(params["poll"])

@@ -52,6 +52,69 @@ class Cloud:
         with said(f"find the image {name}"):
             return dict(self._sdk.image.find_image(name, ignore_missing=False).to_dict())
 
+    # What a project has
+
+    def listing(self, kind: str) -> list[Mapping[str, Any]]:
+        """All servers, ports, groups, images, flavors, networks or keys, as the SDK returns them."""
+        with said(f"list the {kind}"):
+            sdk = self._sdk
+            kinds = {
+                "servers": lambda: sdk.compute.servers(details=True),
+                "groups": sdk.compute.server_groups,
+                "flavors": lambda: sdk.compute.flavors(details=True),
+                "keys": sdk.compute.keypairs,
+                "images": lambda: sdk.image.images(status="active"),
+                "networks": sdk.network.networks,
+                "ports": sdk.network.ports,
+            }
+            return [dict(found.to_dict()) for found in kinds[kind]()]
+
+    def limits(self) -> Mapping[str, Any]:
+        """What the project may have, and has."""
+        with said("read the quota"):
+            return dict(self._sdk.compute.get_limits().absolute.to_dict())
+
+    def may_set_profile(self) -> bool:
+        """Whether this account may set a port's binding profile.
+
+        Neutron looks at the rights first: for a network that does not exist it answers 403 without them, 404 with them.
+        """
+        nowhere = "00000000-0000-0000-0000-000000000000"
+        try:
+            with said("ask for the rights to a binding profile"):
+                self._sdk.network.create_port(network_id=nowhere, binding_profile={"capabilities": ["switchdev"]})
+        except CloudError as error:
+            if error.kind == "forbidden":
+                return False
+            if error.kind != "not_found":
+                raise
+        return True
+
+    def create(self, kind: str, name: str, body: Mapping[str, Any]) -> str:
+        """Make a group, a port or a server; return its id."""
+        with said(f"create the {kind} {name}"):
+            sdk = self._sdk
+            makers = {
+                "group": sdk.compute.create_server_group,
+                "port": sdk.network.create_port,
+                "server": sdk.compute.create_server,
+            }
+            return str(makers[kind](name=name, **body).id)
+
+    def update_port(self, port: str, body: Mapping[str, Any]) -> None:
+        with said(f"change the port {port}"):
+            self._sdk.network.update_port(port, **body)
+
+    def set_metadata(self, server: str, metadata: Mapping[str, str]) -> None:
+        with said(f"set the metadata of the server {server}"):
+            self._sdk.compute.set_server_metadata(server, **metadata)
+
+    def delete(self, kind: str, identifier: str) -> None:
+        """Delete a port or a server."""
+        with said(f"delete the {kind} {identifier}"):
+            sdk = self._sdk
+            {"port": sdk.network.delete_port, "server": sdk.compute.delete_server}[kind](identifier)
+
     # Nodes of Ironic
 
     def node(self, name: str) -> Mapping[str, Any]:

@@ -11,8 +11,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import RailheadError
+from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import NotTakenError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.cloud import Cloud, Time
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.fleet import apply, observe
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import fleet_from, plan_nodes
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.rebuild import (
     Machine,
     Patience,
@@ -77,6 +79,36 @@ def run_rebuild(module: AnsibleModule, build: Callable[[Mapping[str, Any]], Work
             machine={"id": last.id, "name": last.name, "state": last.state, "image": last.image},
             **so_far(),
             **_images(have, planned),
+        )
+
+
+def run_nodes(module: AnsibleModule) -> None:
+    """Bring the nodes of a cluster about and exit: C(changed), C(commands), C(diff), and the servers as read last."""
+    commands: list[list[str]] = []
+    try:
+        cloud, want = connect(module.params), fleet_from(module.params)
+        have = observe(cloud, want)
+        planned = plan_nodes(have, want)
+        if module.check_mode:
+            commands += [change.shown for change in planned.changes]
+        elif planned.changes:
+            deadline = module.params["timeout"]
+            apply(cloud, planned, have, clock=Time(), deadline=deadline, made=lambda one: commands.append(one.shown))
+            have = observe(cloud, want)
+            left = plan_nodes(have, want).changes
+            if left:
+                raise NotTakenError(f"All calls were made, and yet there is still to do: {[one.shown for one in left]}")
+    except RailheadError as error:
+        reason = error.kind if isinstance(error, CloudError) else "refused"
+        module.fail_json(msg=str(error), reason=reason, changed=bool(commands), commands=commands)
+    else:
+        wanted = {node.name for node in want.nodes}
+        servers = [server for server in have.servers if server.name in wanted]
+        module.exit_json(
+            changed=bool(planned.changes),
+            commands=commands,
+            diff={"before": dict(planned.before), "after": dict(planned.after)},
+            servers=[{"name": one.name, "id": one.id, "status": one.status} for one in servers],
         )
 
 

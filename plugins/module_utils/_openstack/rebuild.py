@@ -178,8 +178,8 @@ def follow(observe: Callable[[], Machine], done: Callable[[Machine], bool], pati
         if now - begin >= patience.deadline:
             raise CloudError(
                 f"Cannot wait any longer: after {patience.deadline:.0f} s the state is still {state}.{trouble} The "
-                "cloud goes on with what it was asked for, if it can, and a later run goes on waiting. Raise the timeout "
-                "where machines take longer.",
+                "cloud goes on with what it was asked for, if it can, and a later run goes on waiting. Raise the "
+                "timeout where machines take longer.",
                 "deadline",
             )
         clock.sleep(patience.poll)

@@ -19,6 +19,8 @@ from railhead_lab.state import Place
 #: What a fresh control plane has for its user: two images that differ in what they leave on a machine, two sizes.
 IMAGES = ("node-a", "node-b")
 FLAVORS = {"node": (1, 1024, 6), "node.large": (2, 2048, 6)}
+#: Clouds of clouds.yaml and the roles of their accounts: one may ask for ports with an e-switch, the other may not.
+ACCOUNTS = {"lab": ("member", "reader", "fabric"), "lab-plain": ("member", "reader")}
 _LOCK = "openstack-{}"
 _COMPUTE_SECONDS = 600.0
 
@@ -142,14 +144,16 @@ def _furnish(site: Site) -> None:
             "gateway_ip": None,
         }
         admin.call("neutron", "POST", "/v2.0/subnets", {"subnet": subnet})
-    credential = user.call(
-        "keystone",
-        "POST",
-        f"/v3/users/{user.user}/application_credentials",
-        {"application_credential": {"name": "lab"}},
-    )["application_credential"]
-    site.clouds.write_text(settings.clouds(site, credential["id"], credential["secret"]), encoding="utf-8")
+    text = settings.clouds(site, {name: _credential(user, name, roles) for name, roles in ACCOUNTS.items()})
+    site.clouds.write_text(text, encoding="utf-8")
     site.clouds.chmod(0o600)
+
+
+def _credential(user: rest.Session, name: str, roles: tuple[str, ...]) -> tuple[str, str]:
+    wish = {"name": name, "roles": [{"name": role} for role in roles]}
+    path = f"/v3/users/{user.user}/application_credentials"
+    made = user.call("keystone", "POST", path, {"application_credential": wish})["application_credential"]
+    return made["id"], made["secret"]
 
 
 def down(home: Home, name: str, progress: Progress) -> None:

@@ -192,14 +192,14 @@ def nova(site: Site) -> Sections:
 
 
 def policy() -> str:
-    """Return Neutron's policy: as in a cloud for SR-IOV, an admin may ask for a port with an e-switch."""
-    rule = "rule:admin_only or role:service"
+    """Return Neutron's policy: as in a cloud for SR-IOV, some accounts may ask for a port with an e-switch."""
+    rule = "rule:admin_only or role:service or role:fabric"
     return f'"create_port:binding:profile": "{rule}"\n"update_port:binding:profile": "{rule}"\n'
 
 
-def clouds(site: Site, identifier: str, secret: str) -> str:
-    """Return clouds.yaml: `lab-admin` by password, `lab` by an application credential of a project's member."""
-    return f"""\
+def clouds(site: Site, credentials_of: Mapping[str, tuple[str, str]]) -> str:
+    """Return clouds.yaml: `lab-admin` by password, the others by application credentials (id, secret)."""
+    text = f"""\
 clouds:
   lab-admin:
     region_name: {REGION}
@@ -210,7 +210,10 @@ clouds:
       project_name: admin
       user_domain_id: default
       project_domain_id: default
-  lab:
+"""
+    for name, (identifier, secret) in credentials_of.items():
+        text += f"""\
+  {name}:
     region_name: {REGION}
     auth_type: v3applicationcredential
     auth:
@@ -218,6 +221,7 @@ clouds:
       application_credential_id: {identifier}
       application_credential_secret: {secret}
 """
+    return text
 
 
 def files(site: Site) -> dict[str, str]:

@@ -191,11 +191,13 @@ def _accounts(session: rest.Session) -> None:
         return str(answer[kind]["id"])
 
     roles = {role["name"]: role["id"] for role in session.call("keystone", "GET", "/v3/roles")["roles"]}
-    for name, granted in (("services", ("admin", "service")), ("lab", ("member", "reader"))):
+    for name, granted in (("services", ("admin", "service")), ("lab", ("member", "reader", "fabric"))):
         project = made("project", name=name, domain_id="default")
         user = made("user", name=name, domain_id="default", password=PASSWORD, default_project_id=project)
         for role in granted:
-            identifier = roles.get(role) or made("role", name=role)
+            if role not in roles:
+                roles[role] = made("role", name=role)
+            identifier = roles[role]
             call("PUT", f"projects/{project}/users/{user}/roles/{identifier}")
     for name, (kind, _path) in CATALOG.items():
         if kind == "identity":
