@@ -313,7 +313,8 @@ def _different(node: NodeWish, server: ServerSeen, flavors: Mapping[str, Flavor]
     if server.flavor != wanted:
         yield (
             f"Cannot change the size of {node.name} from {server.flavor} to {wanted}: a server is resized, or made "
-            "anew, by somebody who has drained it (openstack server resize). Set its flavor back, or remove it and create it "
+            "anew, by somebody who has drained it (openstack server resize). Set its flavor back, or remove it and "
+            "create it again."
         )
     if server.status == "ERROR":
         yield (
