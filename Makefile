@@ -58,6 +58,18 @@ test-lab: host-packages build ## run the lab's scenarios that belong to `make te
 scenario: host-packages build ## run one scenario of the lab: make scenario ONLY=site@debian12
 	@$(tiers) --only $(ONLY) lab
 
+# The collections that the playbooks for OpenStack use beside this one, and the release of the package that carries them.
+others := openstack.cloud kubernetes.core
+carrier := 14.5.0
+
+.PHONY: test-openstack
+test-openstack: host-packages build $(collections)/.others ## provision and reimage servers of a small OpenStack; CASES=all for every failure
+	@lab/install-host-packages openstack
+	@$(bin)/python tools/test_openstack.py $(if $(CASES),--cases '$(CASES)') $(if $(NODES),--nodes $(NODES))
+$(collections)/.others: | .venv/.installed
+	@$(bin)/python tools/collections_of_ansible.py $(carrier) build $(others)
+	@touch $@
+
 .PHONY: bench-fabric
 bench-fabric: host-packages build ## measure what one run of the module fabric costs, beside other ways
 	@$(bin)/python tools/bench_fabric.py
