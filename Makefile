@@ -67,7 +67,7 @@ test-openstack: host-packages build $(collections)/.others ## provision and reim
 	@lab/install-host-packages openstack
 	@$(bin)/python tools/test_openstack.py $(if $(CASES),--cases '$(CASES)') $(if $(NODES),--nodes $(NODES))
 $(collections)/.others: | .venv/.installed
-	@$(bin)/python tools/collections_of_ansible.py $(carrier) build $(others)
+	@$(bin)/python tools/collections_of_ansible.py $(carrier) $(collections) $(others)
 	@touch $@
 
 .PHONY: bench-fabric

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take single collections out of the PyPI package `ansible`, which carries them, and leave its thousands of other files.
+"""Take single collections out of the PyPI package `ansible`, which carries them, and leave all its other files.
 
 `collections_of_ansible.py VERSION FOLDER NAMESPACE.NAME...` puts each below FOLDER/ansible_collections.
 """

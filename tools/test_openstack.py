@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "openstack"
 SCENE = ROOT / "molecule" / "openstack"
@@ -92,11 +94,28 @@ class Scene:
         os.environ.update(
             RAILHEAD_OPENSTACK=str(OUT / "scene.json"),
             RAILHEAD_HOOK_LOG=str(OUT / "hook.log"),
-            OS_CLIENT_CONFIG_FILE=status["clouds"],
+            OS_CLIENT_CONFIG_FILE=self.clouds(Path(status["clouds"])),
             ANSIBLE_PIPELINING="true",
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tools" / "callbacks"),
             ANSIBLE_CALLBACKS_ENABLED="run_log",
         )
+
+    @staticmethod
+    def clouds(file: Path) -> str:
+        """The clouds of the control plane, and some that are wrong; the path of the file that has them."""
+        known: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+        good = known["clouds"]["lab"]
+        address, secret = good["auth"]["auth_url"], "application_credential_secret"
+        known["clouds"] |= {
+            "lab-expired": {"auth_type": "v3token", "auth": {"auth_url": address, "token": "gAAAAAexpired"}},
+            "lab-wrong": {**good, "auth": {**good["auth"], secret: "wrong"}},
+            "lab-nowhere": {**good, "auth": {**good["auth"], "auth_url": "http://127.0.0.1:9/v3"}},
+            "lab-region": {**good, "region_name": "nosuch"},
+        }
+        target = OUT / "clouds.yaml"
+        target.write_text(yaml.safe_dump(known), encoding="utf-8")
+        target.chmod(0o600)
+        return str(target)
 
     def status(self) -> dict[str, Any]:
         text = subprocess.run(
@@ -237,7 +256,7 @@ def rebuilds(scene: Scene) -> int:
 
 
 def verify(scene: Scene) -> None:
-    """The machines' own view: wiped, from this image, configured; and the cluster was never without more than a batch."""
+    """The machines' own view: wiped, from this image, configured; and never more than a batch was away."""
     for node in scene.nodes:
         image = scene.on(node, "cat /etc/railhead-lab-image")
         expect(image == IMAGES[scene.image], f"{node} runs {image!r}")

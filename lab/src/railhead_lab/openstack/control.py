@@ -17,8 +17,10 @@ from railhead_lab.progress import Progress
 from railhead_lab.state import Place
 
 #: What a fresh control plane has for its user: two images that differ in what they leave on a machine, two sizes.
-IMAGES = ("node-a", "node-b")
-FLAVORS = {"node": (1, 1024, 6), "node.large": (2, 2048, 6)}
+IMAGES: dict[str, dict[str, int]] = {"node-a": {}, "node-b": {}, "node-big": {"min_disk": 99}}
+#: One that was never uploaded.
+EMPTY_IMAGE = "node-empty"
+FLAVORS = {"node": (1, 1024, 6), "node.large": (2, 2048, 6), "node.huge": (999, 2048, 6)}
 #: Clouds of clouds.yaml and the roles of their accounts: one may ask for ports with an e-switch, the other may not.
 ACCOUNTS = {"lab": ("member", "reader", "fabric"), "lab-plain": ("member", "reader")}
 _LOCK = "openstack-{}"
@@ -117,9 +119,11 @@ def _ended(site: Site) -> list[str]:
 
 def _furnish(site: Site) -> None:
     admin = rest.sign_in(site)
-    for name in IMAGES:
-        wish = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    for name, needs in {**IMAGES, EMPTY_IMAGE: {}}.items():
+        wish = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public", **needs}
         image = admin.call("glance", "POST", "/v2/images", wish)
+        if name == EMPTY_IMAGE:
+            continue
         admin.call("glance", "PUT", f"/v2/images/{image['id']}/file", f"{name}\n".encode())
     for name, (vcpus, ram, disk) in FLAVORS.items():
         flavor = {"name": name, "vcpus": vcpus, "ram": ram, "disk": disk}
