@@ -12,7 +12,7 @@ collections := $(CURDIR)/build/collections
 installed := build/collections/.installed
 
 # What the artifact is made of; directories too, so that a removed file counts as a change. Absolute: `docs` is also a target.
-published := COPYING README.md CHANGELOG.md galaxy.yml changelogs docs inventories/bare-metal meta playbooks plugins roles
+published := COPYING README.md CHANGELOG.md galaxy.yml changelogs docs inventories/bare-metal inventories/openstack meta playbooks plugins roles
 sources := $(shell find $(abspath $(wildcard $(published))) -name __pycache__ -prune -o -print)
 
 tiers = PYTHONPATH=tests $(bin)/python -m tiers

@@ -176,6 +176,8 @@ def said(attempt: str) -> Iterator[None]:
         raise CloudError(
             f"Cannot {attempt}, there are several of that name: {error}. Use the id.", "not_found"
         ) from error
+    except sdk.NotFoundException as error:  # without a status where the SDK itself has looked through a list
+        raise explain(attempt, Answer(404, error.details or error.message or str(error))) from error
     except sdk.HttpException as error:
         raise explain(attempt, Answer(error.status_code or 0, error.details or error.message or str(error))) from error
     except auth.HttpError as error:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from railhead_lab.openstack.site import COMPUTE_HOST, PASSWORD, PHYSICAL_NETWORKS, REGION, Site
 
 Value = str | int | Sequence[str]
+#: Patience with a host that is busy with other things, in seconds.
+_PATIENCE = 600
 Sections = Mapping[str, Mapping[str, Value]]
 
 #: Below `etc/` of the environment, which the packages bring and we leave as they are.
@@ -119,6 +121,7 @@ def neutron(site: Site) -> Sections:
             "state_path": str(state),
             "transport_url": transport(site),
             "global_physnet_mtu": 9000,
+            "rpc_response_timeout": _PATIENCE,
             "dhcp_agent_notification": "false",
             "notify_nova_on_port_status_changes": "false",
             "notify_nova_on_port_data_changes": "false",
@@ -162,6 +165,8 @@ def nova(site: Site) -> Sections:
             "vif_plugging_is_fatal": "false",
             "vif_plugging_timeout": 0,
             "sync_power_state_interval": -1,
+            "service_down_time": _PATIENCE,
+            "rpc_response_timeout": _PATIENCE,
             "update_resources_interval": 30,
         },
         "api_database": {"connection": database(site, "nova_api")},

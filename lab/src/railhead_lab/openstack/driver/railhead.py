@@ -43,7 +43,7 @@ class LabDriver(fake.FakeDriver):
         site = read_site(Path(os.environ["RAILHEAD_LAB_SITE"]))
         assert site is not None
         self._site = site
-        self._nodes = Nodes(find_home(os.environ), site, Progress())
+        self._machines = Nodes(find_home(os.environ), site, Progress())
         self._images = glance.API()
 
     def spawn(self, context: Any, instance: Any, image_meta: Any, *_rest: Any, **_named: Any) -> None:
@@ -56,38 +56,38 @@ class LabDriver(fake.FakeDriver):
             raise exception.InstanceDeployFailure(reason="the lab was asked for this failure")
         reachable = faults.take(self._site.faults, "no-ssh", name) is None
         try:
-            self._nodes.start(name, self._content(context, image_meta), reachable)
+            self._machines.start(name, self._content(context, image_meta), reachable)
         except LabError as error:
             raise exception.InstanceDeployFailure(reason=str(error)) from error
 
     def destroy(self, _context: Any, instance: Any, *_rest: Any, **_named: Any) -> None:
         """Take the machine away; also the first half of a rebuild."""
-        self._nodes.remove(instance.display_name)
+        self._machines.remove(instance.display_name)
 
     def cleanup(self, *_arguments: Any, **_named: Any) -> None:
         """Nothing is left after destroy()."""
 
     def power_off(self, instance: Any, *_rest: Any, **_named: Any) -> None:
         """Cut the power."""
-        self._nodes.power(instance.display_name, on=False)
+        self._machines.power(instance.display_name, on=False)
 
     def power_on(self, _context: Any, instance: Any, *_rest: Any, **_named: Any) -> None:
         """Boot from the machine's disk."""
-        self._nodes.power(instance.display_name, on=True)
+        self._machines.power(instance.display_name, on=True)
 
     def reboot(self, _context: Any, instance: Any, *_rest: Any, **_named: Any) -> None:
         """Take the power away and give it back, also where a soft reboot was asked for."""
-        self._nodes.power(instance.display_name, on=False)
-        self._nodes.power(instance.display_name, on=True)
+        self._machines.power(instance.display_name, on=False)
+        self._machines.power(instance.display_name, on=True)
 
     def get_info(self, instance: Any, *_rest: Any, **_named: Any) -> Any:
         """Tell whether the machine has power."""
-        runs = self._nodes.runs(instance.display_name)
+        runs = self._machines.runs(instance.display_name)
         return hardware.InstanceInfo(state=power_state.RUNNING if runs else power_state.SHUTDOWN)
 
     def get_console_output(self, _context: Any, instance: Any) -> bytes:
         """Return the machine's serial console."""
-        return self._nodes.console(instance.display_name)
+        return self._machines.console(instance.display_name)
 
     def get_nodenames_by_uuid(self, *_rest: Any, **_named: Any) -> dict[str, str]:
         """Keep the identity of this host over starts of nova-compute."""
