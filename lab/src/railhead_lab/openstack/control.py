@@ -185,10 +185,7 @@ def status(home: Home, name: str) -> dict[str, Any]:
     nodes = []
     if site.nodes:
         place = Place(home, site.lab)
-        nodes = [
-            {"name": node.name, "ssh_port": node.ssh_port, "key": str(home.key), "user": "root"}
-            for node in place.require().nodes
-        ]
+        nodes = [{"name": node.name, "ssh_port": node.ssh_port} for node in place.require().nodes]
     return {
         "name": name,
         "state": "up" if all(processes.values()) else "partly up",
@@ -196,6 +193,7 @@ def status(home: Home, name: str) -> dict[str, Any]:
         "clouds": str(site.clouds),
         "processes": processes,
         "nodes": nodes,
+        "key": str(home.key),
         "calls": calls.count(log),
         "faults": {
             "wanted": [f"{fault.kind} {fault.on}".strip() for fault in faults.wanted(site.faults)],
