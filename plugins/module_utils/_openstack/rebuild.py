@@ -160,20 +160,19 @@ def follow(observe: Callable[[], Machine], done: Callable[[Machine], bool], pati
     clock, begin = patience.clock, patience.clock.now()
     shown, last = "", begin
     while True:
-        trouble, finished = "", False
+        have, trouble = None, ""
         try:
             have = observe()
-            state = have.state
-            finished = done(have)
         except CloudError as error:
             if not error.unknown:
                 raise
-            state, trouble = "no answer", f" The cloud's last answer: {error}"
+            trouble = f" The cloud's last answer: {error}"
+        state = have.state if have else "no answer"
         now = clock.now()
         if state != shown or now - last >= _REPORT_SECONDS:
             patience.report(Seen(state, round(now - begin, 1)))
             shown, last = state, now
-        if finished:
+        if have and done(have):
             return have
         if now - begin >= patience.deadline:
             raise CloudError(
