@@ -84,13 +84,9 @@ def _start(site: Site, databases: Any, preload: str, progress: Progress) -> None
             progress.detail(f"waiting for {service.name}")
             process.wait(site, [service])
 
-    # The broker and the first APIs do not need the database to start.
-    first = services.first(site)
-    for service in first:
-        process.start(site, service)
     run(services.database_services(site, preload))
     template.sql(site, template.endpoints(site), "keystone")
-    process.wait(site, first)
+    run(services.first(site))
     run(services.second(site))
     run([services.compute(site)])
     progress.detail("waiting for nova-compute")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's machines as servers: wiped and started from an image, with a host key of its own, or taken away.
 
-A server has the machine of its name. Where the control plane was brought up without nodes, a server has no machine and
-only its console: enough for what speaks to the APIs alone.
+A server has the machine of its name. One that is named after none has only a console: enough for what speaks to the APIs
+alone.
 """
 
 import base64
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from railhead_lab import images, labs, ssh
 from railhead_lab.commands import run
-from railhead_lab.errors import LabError
 from railhead_lab.openstack.site import Site
 from railhead_lab.paths import Home
 from railhead_lab.progress import Progress
@@ -37,7 +36,7 @@ class Nodes:
 
         The new key is printed to the console, as cloud-init does it. A machine that is not `reachable` has no SSH.
         """
-        if not self.site.nodes:
+        if name not in self.site.nodes:
             self._console_file(name).write_text(console_keys(_make_key()), encoding="ascii")
             return
         place, state, node = self._find(name)
@@ -52,7 +51,7 @@ class Nodes:
 
     def remove(self, name: str) -> None:
         """Take the machine's power away, and its disk."""
-        if not self.site.nodes:
+        if name not in self.site.nodes:
             self._console_file(name).unlink(missing_ok=True)
             return
         place, _, node = self._find(name)
@@ -61,7 +60,7 @@ class Nodes:
 
     def power(self, name: str, on: bool) -> None:
         """Cut the power, or boot the machine from its disk."""
-        if not self.site.nodes:
+        if name not in self.site.nodes:
             return
         place, _, node = self._find(name)
         if on:
@@ -71,7 +70,7 @@ class Nodes:
 
     def runs(self, name: str) -> bool:
         """Tell whether the machine has power."""
-        if not self.site.nodes:
+        if name not in self.site.nodes:
             return self._console_file(name).exists()
         place, _, node = self._find(name)
         return place.machine(node).pid() is not None
@@ -79,7 +78,7 @@ class Nodes:
     def console(self, name: str) -> bytes:
         """Return all that the machine has written to its console since it was started."""
         log = self._console_file(name)
-        if self.site.nodes:
+        if name in self.site.nodes:
             place, _, node = self._find(name)
             log = place.machine(node).serial_log
         return log.read_bytes() if log.exists() else b""
@@ -88,12 +87,6 @@ class Nodes:
         return self.site.run / f"{name}.console"
 
     def _find(self, name: str) -> tuple[Place, LabState, NodeState]:
-        if name not in self.site.nodes:
-            raise LabError(
-                f"Cannot give the server {name!r} a machine",
-                f"the lab's machines are {', '.join(self.site.nodes)}",
-                "name the server after one of them",
-            )
         place = Place(self.home, self.site.lab)
         state = place.require()
         [node] = state.select(name)

@@ -73,7 +73,7 @@ def api(site: Site, name: str, module: str, path: str = "/") -> Service:
     return Service(name, argv, python_path(site), site.url(name, path))
 
 
-def worker(site: Site, name: str, says: str = "") -> Service:
+def worker(site: Site, name: str, says: str) -> Service:
     """Return one of Nova's workers, by its program in the environment."""
     return Service(name, (program(site, name), "--config-file", str(site.etc / "nova" / "nova.conf")), says=says)
 
@@ -115,8 +115,8 @@ def second(site: Site) -> list[Service]:
     return [
         api(site, "neutron", "neutron.wsgi.api"),
         api(site, "nova", "nova.wsgi.osapi_compute"),
-        worker(site, "nova-conductor"),
-        worker(site, "nova-scheduler"),
+        worker(site, "nova-conductor", says="Starting conductor node"),
+        worker(site, "nova-scheduler", says="Starting scheduler node"),
     ]
 
 
