@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's machines as servers: wiped and started from an image, with a host key of its own, or taken away.
 
-A server has the machine of its name. One that is named after none has only a console: enough for what speaks to the APIs
-alone.
+A server has the machine of its name. One that is named after none has only a console: enough for what speaks to the
+APIs alone.
 """
 
 import base64
