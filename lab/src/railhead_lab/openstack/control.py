@@ -105,7 +105,8 @@ def _until(site: Site, reached: Callable[[], bool], trouble: str) -> None:
         dead = _ended(site)
         if dead or time.monotonic() > deadline:
             name = dead[0] if dead else "nova-compute"
-            raise LabError("Cannot start OpenStack", process.last_words(site, name, trouble), f"look at {site.log}")
+            words = process.last_words(site, name, f"{name} has ended" if dead else trouble)
+            raise LabError("Cannot start OpenStack", words, f"look at {site.log}")
         time.sleep(1)
 
 

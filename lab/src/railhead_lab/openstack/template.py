@@ -54,6 +54,7 @@ def ensure(home: Home, venv: Path, preload: str, progress: Progress) -> Path:
             try:
                 with progress.step("making OpenStack's databases, once"):
                     _make(site, preload, progress)
+                process.stop(site)
                 scratch.rename(folder)
             finally:
                 process.stop(site)
