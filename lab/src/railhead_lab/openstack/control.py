@@ -66,6 +66,7 @@ def _create(home: Home, name: str, wish: labs.Wish, progress: Progress) -> Site:
             _furnish(site)
     except BaseException:
         process.stop(site)
+        (site.folder / "site.json").unlink(missing_ok=True)  # the logs stay, until the next `up` or `down`
         if nodes:
             labs.down(home, name, progress)
         raise
