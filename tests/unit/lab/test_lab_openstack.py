@@ -160,3 +160,7 @@ def test_a_machine_keeps_its_image_and_prints_its_key():
 def test_the_account_of_the_user_and_the_plain_one_differ_by_the_rights_to_fabric_ports():
     assert set(control.ACCOUNTS["lab"]) - set(control.ACCOUNTS["lab-plain"]) == {"fabric"}
     assert "role:fabric" in settings.policy()
+
+
+def test_what_writes_a_process_id_of_its_own_does_not_write_it_beside_ours():
+    assert not any(word.startswith(f"--pid-file={SITE.run}") for word in services.mariadb(SITE, "me").argv)

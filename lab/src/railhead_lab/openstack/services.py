@@ -33,7 +33,7 @@ def program(site: Site, name: str) -> str:
 def mariadb(site: Site, user: str, preload: str = "") -> Service:
     """Return the database. `preload` is libeatmydata: what is thrown away needs no fsync."""
     argv = ["mariadbd", "--no-defaults", f"--datadir={site.database}", f"--socket={site.socket}"]
-    argv += [f"--user={user}", "--skip-networking", f"--pid-file={site.run / 'mariadbd.pid'}", "--skip-log-bin"]
+    argv += [f"--user={user}", "--skip-networking", f"--pid-file={site.database / 'mariadbd.pid'}", "--skip-log-bin"]
     argv += ["--max-connections=400", "--performance-schema=off", "--innodb-buffer-pool-size=128M"]
     argv += ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
     env = {"LD_PRELOAD": preload} if preload else {}
