@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[3]
 STAND_INS = Path(__file__).with_name("stand_ins")
@@ -106,6 +107,7 @@ def cluster(tmp_path: Path) -> Cluster:
 @pytest.mark.skipif(os.geteuid() != 0, reason="the marker of a node belongs to root")
 def test_a_failure_ends_the_batches_and_the_next_run_goes_on(cluster: Cluster) -> None:
     (cluster.cloud / "n1.fails").touch()
+    (cluster.cloud / "n1.slow").touch()  # its preflight ends after that of n2, which is no reason to take n2 first
     code, found = cluster.reimage("new")
     assert code == 2
     assert {name: result["verdict"] for name, result in found.items()} == {"m1": "done", "n1": "failed"}
@@ -126,3 +128,19 @@ def test_a_failure_ends_the_batches_and_the_next_run_goes_on(cluster: Cluster) -
     assert code == 0
     assert {result["verdict"] for result in found.values()} == {"skipped"}
     assert len(cluster.calls()) == 4
+
+
+def test_a_node_gets_the_roles_of_the_site_playbook(tmp_path: Path) -> None:
+    site = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
+    wanted = [role["role"] for play in site for role in play.get("roles", [])]
+    reimage = ROOT / "roles" / "reimage"
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"role_path": str(reimage), "wanted": wanted},
+        "vars_files": [str(reimage / folder / "main.yml") for folder in ("defaults", "vars")],
+        "tasks": [{"ansible.builtin.assert": {"that": "reimage_roles == wanted"}}],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
+    subprocess.run([*command, tmp_path / "play.yml"], check=True, timeout=LONGEST)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -16,6 +17,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     cloud, name, image = Path(os.environ["RAILHEAD_STAND_IN"]), module.params["server"], module.params["image"]
     file, fails = cloud / name, cloud / f"{name}.fails"
+    if module.check_mode and (cloud / f"{name}.slow").exists():
+        time.sleep(5)
     have = file.read_text(encoding="utf-8")
     changed = have != image or bool(module.params["force"])
     answer = {"image_before": have, "image_after": image, "commands": [["rebuild", name, image]] if changed else []}
