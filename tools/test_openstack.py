@@ -30,6 +30,8 @@ SCENE = ROOT / "molecule" / "openstack"
 LAB = os.environ.get("RAILHEAD_OPENSTACK_LAB", "openstack")
 PHASES = ["look", "drain", "rebuild", "host_key", "connect", "configure", "accept", "mark", "resume"]
 IMAGES = ("node-a", "node-b")
+# Small, as all machines and the control plane run at once.
+MACHINE = ("--memory", "1024", "--cpus", "1")
 
 
 class ScenarioError(Exception):
@@ -68,7 +70,7 @@ class Scene:
     def up(self) -> None:
         """The control plane, and what the playbooks need to know of it."""
         begin = time.monotonic()
-        lab("up", "--nodes", str(len(self.nodes)))
+        lab("up", "--nodes", str(len(self.nodes)), *MACHINE)
         self.seconds["up"] = round(time.monotonic() - begin, 1)
         status = self.status()
         (OUT / "known_hosts").write_text("", encoding="utf-8")
@@ -84,7 +86,7 @@ class Scene:
                 "ports": ports,
                 "metadata": {"ssh_port": str(node["ssh_port"])},
             }
-            for node in status["nodes"] or [{"name": "node1", "ssh_port": 22}]
+            for node in status["nodes"] or [{"name": name, "ssh_port": 22} for name in ("node1", "node2")]
         ]
         known = {
             "key": status["key"],

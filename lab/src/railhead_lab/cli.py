@@ -114,6 +114,7 @@ def _add_openstack(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]")
     sub.add_argument("--image", choices=sorted(definitions.load()), help=f"default: {labs.DEFAULTS.image}")
     sub.add_argument("--nodes", type=int, metavar="N", help="machines for servers; 0: servers have none")
     sub.add_argument("--memory", type=int, metavar="MIB", help=f"of each node; default: {labs.DEFAULTS.memory}")
+    sub.add_argument("--cpus", type=int, metavar="N", help=f"of each node; default: {labs.DEFAULTS.cpus}")
     add("down", _openstack_down, "End the control plane and its machines, and remove both; caches stay.")
     sub = add("status", _openstack_status, "Show what runs, and which calls it has answered.")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -248,7 +249,7 @@ def _check(options: argparse.Namespace, home: Home, progress: Progress) -> int:
 
 
 def _openstack_up(options: argparse.Namespace, home: Home, progress: Progress) -> int:
-    wish = labs.Wish(options.image, options.nodes, options.memory)
+    wish = labs.Wish(options.image, options.nodes, options.memory, options.cpus)
     control.up(home, options.name, wish, progress)
     print(describe_openstack(control.status(home, options.name)))
     return 0
