@@ -149,12 +149,19 @@ def test_an_unknown_fault_is_refused(tmp_path):
 
 
 def test_a_machine_keeps_its_image_and_prints_its_key():
-    command = nodes.first_boot(b"node-a\n")
+    command = nodes.first_boot(b"node-a\n", reachable=True)
     assert "bm9kZS1hCg==" in command
     assert "-----BEGIN SSH HOST KEY KEYS-----" in command
     assert nodes.console_keys("ssh-ed25519 AAAA") == (
         "-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 AAAA\n-----END SSH HOST KEY KEYS-----\n"
     )
+
+
+def test_a_machine_answers_with_its_new_key_once_it_is_trusted_or_not_at_all():
+    new_key, restart = "ssh-keygen -q", "systemctl --quiet restart ssh.service"
+    assert 0 < nodes.first_boot(b"", reachable=True).find(new_key) < nodes.first_boot(b"", reachable=True).find(restart)
+    assert restart not in nodes.first_boot(b"", reachable=False)
+    assert "systemctl --quiet disable --now ssh.service ssh.socket" in nodes.first_boot(b"", reachable=False)
 
 
 def test_the_account_of_the_user_and_the_plain_one_differ_by_the_rights_to_fabric_ports():

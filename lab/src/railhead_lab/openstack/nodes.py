@@ -43,11 +43,8 @@ class Nodes:
         key = images.load(Path(state.image_folder)).host_key
         _trust(place, node, key)
         labs.reset(self.home, self.site.lab, name, self.progress)
-        new = ssh.check_output(place.target(node), first_boot(image), 300).strip()
+        new = ssh.check_output(place.target(node), first_boot(image, reachable), 300).strip()
         _trust(place, node, new)
-        ssh.call(place.target(node), "sync; systemctl restart ssh")
-        if not reachable:
-            ssh.call(place.target(node), "systemctl disable --now ssh.service ssh.socket")
 
     def remove(self, name: str) -> None:
         """Take the machine's power away, and its disk."""
@@ -93,15 +90,21 @@ class Nodes:
         return place, state, node
 
 
-def first_boot(image: bytes) -> str:
-    """Return the shell command that gives a machine its own host key and its image's content; it prints the key."""
+def first_boot(image: bytes, reachable: bool) -> str:
+    """Return the shell command that gives a machine its own host key and its image's content; it prints the key.
+
+    Its connection outlives the SSH server, which answers with the new key afterwards, or not at all.
+    """
     content = base64.b64encode(image).decode()
+    server = "restart ssh.service" if reachable else "disable --now ssh.service ssh.socket"
     script = f"""set -eu
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -C '' -f /etc/ssh/ssh_host_ed25519_key
 printf %s {content} | base64 -d >{IMAGE_FILE}
 key=$(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)
 printf '\\n%s\\n%s\\n%s\\n' '{_BEGIN}' "$key" '{_END}' >/dev/console
+systemctl --quiet {server}
+sync
 printf '%s\\n' "$key"
 """
     return f"sh -c {shlex.quote(script)}"
