@@ -66,7 +66,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+host_keys:
   description: The host keys, each as type and base64.
   returned: success
   type: list
@@ -97,7 +97,7 @@ def read(cloud: Cloud, params: Mapping[str, Any]) -> Mapping[str, Any]:
     while True:
         keys = host_keys(cloud.console(server["id"], params["lines"]))
         if keys and not set(keys) & set(params["not_keys"]):
-            return {"keys": list(keys)}
+            return {"host_keys": list(keys)}
         if clock.now() >= end:
             found = "shows the keys of before only" if keys else "shows no SSH host keys"
             raise CloudError(

@@ -48,6 +48,16 @@ class Cluster:
             ROOT / "plugins" / "modules" / "baremetal_rebuild.py"
         )
 
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "c"),
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "RAILHEAD_STAND_IN": str(self.cloud),
+            "RAILHEAD_HOOK_LOG": str(self.cloud / "hook"),
+        }
+
     def reimage(self, image: str) -> tuple[int, dict[str, dict[str, Any]]]:
         """Run it; the exit code, and the results by node."""
         results = self.folder / "results"
@@ -65,17 +75,9 @@ class Cluster:
             "ansible_become": False,
             "__reimage_marker": f"{self.cloud}/{{{{ inventory_hostname }}}}.marker",
         }
-        environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "c"),
-            "ANSIBLE_HOME": str(self.folder / "ansible"),
-            "RAILHEAD_STAND_IN": str(self.cloud),
-            "RAILHEAD_HOOK_LOG": str(self.cloud / "hook"),
-        }
         done = subprocess.run(
             ["ansible-playbook", "-i", self.folder / "hosts", "-e", json.dumps(wish), "railhead.cluster.reimage"],
-            env=environment,
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -128,6 +130,24 @@ def test_a_failure_ends_the_batches_and_the_next_run_goes_on(cluster: Cluster) -
     assert code == 0
     assert {result["verdict"] for result in found.values()} == {"skipped"}
     assert len(cluster.calls()) == 4
+
+
+def test_the_keys_of_a_new_server_are_trusted_once(cluster: Cluster) -> None:
+    task = {"ansible.builtin.include_role": {"name": "railhead.cluster.openstack_nodes", "tasks_from": "trust"}}
+    known_hosts = cluster.folder / "new_known_hosts"
+    variables = {
+        "openstack_nodes_cluster": "train",
+        "openstack_nodes_servers": [],
+        "openstack_nodes_known_hosts": str(known_hosts),
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    play = {"hosts": "n1", "gather_facts": False, "vars": variables, "tasks": [task]}
+    (cluster.folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", cluster.folder / "hosts"]
+    for _run in range(2):
+        subprocess.run([*command, cluster.folder / "play.yml"], env=cluster.environment(), check=True, timeout=LONGEST)
+        assert known_hosts.read_text(encoding="utf-8") == f"[n1]:2202 {KEY}\n"
 
 
 def test_a_node_gets_the_roles_of_the_site_playbook(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_node_in_maintenance_is_refused(cloud: StoredCloud, capsys: Any) -> No
 def test_new_host_keys_are_waited_for(cloud: StoredCloud, capsys: Any) -> None:
     cloud.consoles = ["", f"{BEGIN}\n{ONE}\n{END}\n", f"{BEGIN}\n{TWO}\n{END}\n"]
     found = run("server_host_keys_info", capsys, server="gpu-07", not_keys=[ONE], poll=0.0)
-    assert found["keys"] == [TWO]
+    assert found["host_keys"] == [TWO]
 
 
 @pytest.mark.usefixtures("cloud")

@@ -14,7 +14,8 @@ def main() -> None:
     words = ("cloud", "region_name", "server", "timeout", "poll", "lines")
     options = {word: {"type": "str"} for word in words} | {"not_keys": {"type": "list", "elements": "str"}}
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
-    module.exit_json(changed=False, keys=[(Path(os.environ["RAILHEAD_STAND_IN"]) / "key").read_text(encoding="utf-8")])
+    key = (Path(os.environ["RAILHEAD_STAND_IN"]) / "key").read_text(encoding="utf-8")
+    module.exit_json(changed=False, host_keys=[key])
 
 
 if __name__ == "__main__":
