@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tiers.lab import mitogen_strategy
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "openstack"
 SCENE = ROOT / "molecule" / "openstack"
 LAB = os.environ.get("RAILHEAD_OPENSTACK_LAB", "openstack")
-PHASES = ["look", "drain", "rebuild", "host_key", "connect", "configure", "accept", "mark", "resume"]
 IMAGES = ("node-a", "node-b")
 # Small, as all machines and the control plane run at once.
 MACHINE = ("--memory", "1024", "--cpus", "1")
@@ -101,6 +101,9 @@ class Scene:
             RAILHEAD_OPENSTACK_LAB=LAB,
             OS_CLIENT_CONFIG_FILE=self.clouds(Path(status["clouds"])),
             ANSIBLE_PIPELINING="true",
+            # As the other scenarios of the lab: emulated machines are slow to start an interpreter for each task.
+            ANSIBLE_STRATEGY="mitogen_linear",
+            ANSIBLE_STRATEGY_PLUGINS=str(mitogen_strategy()),
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tools" / "callbacks"),
             ANSIBLE_CALLBACKS_ENABLED="run_log",
         )
