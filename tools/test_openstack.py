@@ -101,6 +101,7 @@ class Scene:
             RAILHEAD_OPENSTACK_LAB=LAB,
             OS_CLIENT_CONFIG_FILE=self.clouds(Path(status["clouds"])),
             ANSIBLE_PIPELINING="true",
+            ANSIBLE_TIMEOUT="120",
             # As the other scenarios of the lab: emulated machines are slow to start an interpreter for each task.
             ANSIBLE_STRATEGY="mitogen_linear",
             ANSIBLE_STRATEGY_PLUGINS=str(mitogen_strategy()),
