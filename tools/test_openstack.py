@@ -285,6 +285,7 @@ def expect(condition: bool, complaint: str) -> None:
 def run(scene: Scene, cases: Sequence[Case]) -> None:
     scene.up()
     scene.play(str(SCENE / "api.yml"), "api")
+    scene.play(str(SCENE / "ironic.yml"), "ironic")
     if not scene.nodes:
         scene.play(str(SCENE / "servers.yml"), "servers")
         scene.play(str(SCENE / "refusals.yml"), "refusals")

@@ -73,6 +73,12 @@ def api(site: Site, name: str, module: str, path: str = "/") -> Service:
     return Service(name, argv, python_path(site), site.url(name, path))
 
 
+def ironic(site: Site) -> Service:
+    """Return Ironic, its API and its conductor in one process; it writes its own log of requests only."""
+    argv = (program(site, "ironic"), "--config-file", str(site.etc / "ironic" / "ironic.conf"))
+    return Service("ironic", argv, url=site.url("ironic"))
+
+
 def worker(site: Site, name: str, says: str) -> Service:
     """Return one of Nova's workers, by its program in the environment."""
     return Service(name, (program(site, name), "--config-file", str(site.etc / "nova" / "nova.conf")), says=says)
@@ -102,6 +108,7 @@ def first(site: Site) -> list[Service]:
         keystone_api(site),
         api(site, "placement", "placement.wsgi.api"),
         api(site, "glance", "glance.wsgi.api", "/healthcheck"),
+        ironic(site),
     ]
 
 

@@ -6,7 +6,15 @@ What is set is what a control plane without agents on one machine needs; all els
 
 from collections.abc import Mapping, Sequence
 
-from railhead_lab.openstack.site import COMPUTE_HOST, PASSWORD, PHYSICAL_NETWORKS, REGION, Site
+from railhead_lab.openstack.site import (
+    COMPUTE_HOST,
+    PASSWORD,
+    PASSWORD_HASH,
+    PHYSICAL_NETWORKS,
+    REGION,
+    USER,
+    Site,
+)
 
 Value = str | int | Sequence[str]
 #: Patience with a host that is busy with other things, in seconds.
@@ -196,6 +204,39 @@ def nova(site: Site) -> Sections:
     }
 
 
+def ironic(site: Site) -> Sections:
+    """Ironic on its own, all in one process, whose nodes are drivers for tests with the delays of small machines."""
+    state = site.state / "ironic"
+    interfaces: dict[str, Value] = {
+        f"enabled_{name}_interfaces": "fake"
+        for name in ("bios", "boot", "console", "deploy", "firmware", "inspect", "management", "power", "raid")
+    }
+    return {
+        "DEFAULT": {
+            "auth_strategy": "http_basic",
+            "http_basic_auth_user_file": str(site.etc / "ironic" / "htpasswd"),
+            "host": COMPUTE_HOST,
+            "my_ip": "127.0.0.1",
+            "state_path": str(state),
+            "rpc_transport": "none",
+            "enabled_hardware_types": "fake-hardware",
+            **interfaces,
+            "enabled_rescue_interfaces": "fake",
+            "enabled_vendor_interfaces": "fake",
+            "enabled_network_interfaces": "noop",
+            "enabled_storage_interfaces": "noop",
+            "default_network_interface": "noop",
+            "default_deploy_interface": "fake",
+        },
+        "api": {"host_ip": "127.0.0.1", "port": site.ports["ironic"], "api_workers": 1},
+        "conductor": {"automated_clean": "false", "workers_pool_size": 60, "sync_power_state_interval": 3},
+        "database": {"connection": f"sqlite:///{site.ironic_database}"},
+        "fake": {"power_delay": 1, "deploy_delay": 5},
+        "oslo_concurrency": {"lock_path": str(state / "locks")},
+        "sensor_data": {"send_sensor_data": "false"},
+    }
+
+
 def policy() -> str:
     """Return Neutron's policy: as in a cloud for SR-IOV, some accounts may ask for a port with an e-switch."""
     rule = "rule:admin_only or role:service or role:fabric"
@@ -203,7 +244,9 @@ def policy() -> str:
 
 
 def clouds(site: Site, credentials_of: Mapping[str, tuple[str, str]]) -> str:
-    """Return clouds.yaml: `lab-admin` by password, the others by application credentials (id, secret)."""
+    """Return clouds.yaml: `lab-admin` by password, `lab-ironic` for Ironic on its own, the others by application
+    credentials (id, secret).
+    """
     text = f"""\
 clouds:
   lab-admin:
@@ -215,6 +258,13 @@ clouds:
       project_name: admin
       user_domain_id: default
       project_domain_id: default
+  lab-ironic:
+    auth_type: http_basic
+    auth:
+      endpoint: {site.url("ironic")}
+      username: {USER}
+      password: {PASSWORD}
+    baremetal_endpoint_override: {site.url("ironic")}
 """
     for name, (identifier, secret) in credentials_of.items():
         text += f"""\
@@ -239,6 +289,8 @@ def files(site: Site) -> dict[str, str]:
         "neutron/ml2_conf.ini": ini(ml2()),
         "neutron/policy.yaml": policy(),
         "nova/nova.conf": ini(nova(site)),
+        "ironic/ironic.conf": ini(ironic(site)),
+        "ironic/htpasswd": f"{USER}:{PASSWORD_HASH}\n",
         "rabbit/enabled_plugins": "[].\n",
         # Instead of Debian's, which is for the one broker of the system.
         "rabbit/env.conf": "NODE_IP_ADDRESS=127.0.0.1\nNODENAME=lab@localhost\n",

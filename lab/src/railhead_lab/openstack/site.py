@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 #: What every service listens at; the numbers are free ones, chosen by `lab openstack up`.
-PORT_NAMES = ("keystone", "placement", "glance", "neutron", "nova", "rabbit", "rabbit_peers", "epmd")
+PORT_NAMES = ("keystone", "placement", "glance", "neutron", "nova", "ironic", "rabbit", "rabbit_peers", "epmd")
 #: The host that nova-compute, the rows of Neutron's agents and the scheduler speak of.
 COMPUTE_HOST = "lab-compute"
 REGION = "lab"
 #: Loopback only, thrown away with the lab, and no secret.
 PASSWORD = "lab"  # noqa: S105
+#: The same, as bcrypt; Ironic on its own reads its accounts from a file of them.
+PASSWORD_HASH = "$2b$04$X47zMnOqyXbrxnqUTz1VfOXJQTKX.4LcTGDxPYQO7sn3TzueiPQTO"  # noqa: S105
+USER = "lab"
 PHYSICAL_NETWORKS = ("rail1", "rail2")
 
 
@@ -52,6 +55,11 @@ class Site:
     def database(self) -> Path:
         """The data of MariaDB."""
         return self.folder / "mysql"
+
+    @property
+    def ironic_database(self) -> Path:
+        """The data of Ironic, a file: all of Ironic is one process."""
+        return self.folder / "ironic.sqlite"
 
     @property
     def socket(self) -> Path:

@@ -24,7 +24,7 @@ from railhead_lab.paths import Home
 from railhead_lab.progress import Progress
 
 #: To be raised when this module makes something else of the same packages.
-VERSION = 1
+VERSION = 2
 DATABASES = ("keystone", "placement", "glance", "neutron", "nova_api", "nova_cell0", "nova")
 #: Service -> its type in the catalog, and the path of its endpoint.
 CATALOG = {
@@ -66,6 +66,7 @@ def take(template: Path, site: Site) -> None:
     """Copy the databases and the keys to a site."""
     for source, target in (
         (template / "mysql", site.database),
+        (template / site.ironic_database.name, site.ironic_database),
         *((template / "etc" / "keystone" / name, site.etc / "keystone" / name) for name in _KEYS),
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def write_settings(site: Site) -> None:
         file.write_text(text, encoding="utf-8")
     for path, source in settings.PASTE_FILES.items():
         shutil.copyfile(site.venv / "etc" / source, site.etc / path)
-    for name in ("glance/images", "glance/staging", "glance/tasks", "neutron", "nova/instances"):
+    for name in ("glance/images", "glance/staging", "glance/tasks", "neutron", "nova/instances", "ironic/locks"):
         (site.state / name).mkdir(parents=True, exist_ok=True)
     (site.folder / "rabbit").mkdir(exist_ok=True)
 
@@ -153,6 +154,12 @@ def migrations(site: Site) -> list[list[list[str]]]:
         [
             [program(site, "glance-manage"), "--config-dir", str(site.etc / "glance"), "db_sync"],
             [program(site, "placement-manage"), "--config-dir", str(site.etc / "placement"), "db", "sync"],
+            [
+                program(site, "ironic-dbsync"),
+                "--config-file",
+                str(site.etc / "ironic" / "ironic.conf"),
+                "create_schema",
+            ],
         ],
         [[program(site, "neutron-db-manage"), *neutron, "upgrade", "head"]],
         [
