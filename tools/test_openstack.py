@@ -116,7 +116,7 @@ class Scene:
         good = known["clouds"]["lab"]
         address, secret = good["auth"]["auth_url"], "application_credential_secret"
         known["clouds"] |= {
-            "lab-expired": {"auth_type": "v3token", "auth": {"auth_url": address, "token": "gAAAAAexpired"}},
+            "lab-token": {"auth_type": "v3token", "auth": {"auth_url": address, "token": "gAAAAAunknown"}},
             "lab-wrong": {**good, "auth": {**good["auth"], secret: "wrong"}},
             "lab-nowhere": {**good, "auth": {**good["auth"], "auth_url": "http://127.0.0.1:9/v3"}},
             "lab-region": {**good, "region_name": "nosuch"},

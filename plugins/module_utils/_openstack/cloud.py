@@ -149,7 +149,7 @@ class Cloud:
                 named = {"cloud": self._cloud, "region_name": self._region}
                 given = {key: value for key, value in named.items() if value}
                 self._open = openstack.connect(api_timeout=REQUEST_SECONDS, **given)
-                self._open.authorize()
+                self._open.session.get_token()  # authorize() of the SDK hides the status of the answer
         return self._open
 
 
@@ -161,15 +161,15 @@ def said(attempt: str) -> Iterator[None]:
 
     try:
         yield
-    except (sdk.ConfigException, auth.MissingRequiredOptions, auth.NoMatchingPlugin) as error:
-        raise CloudError(
-            f"Cannot {attempt}: {error}. Name a cloud of clouds.yaml, and look for what is missing there.",
-            "configuration",
-        ) from error
-    except (auth.CatalogException, sdk.EndpointNotFound, sdk.NotSupported) as error:
+    except (sdk.ServiceDisabledException, auth.CatalogException, sdk.EndpointNotFound, sdk.NotSupported) as error:
         raise CloudError(
             f"Cannot {attempt}, the cloud does not offer that here: {error}. Look at region_name and at the catalog "
             "(openstack catalog list).",
+            "configuration",
+        ) from error
+    except (sdk.ConfigException, auth.MissingRequiredOptions, auth.NoMatchingPlugin) as error:
+        raise CloudError(
+            f"Cannot {attempt}: {error}. Name a cloud of clouds.yaml, and look for what is missing there.",
             "configuration",
         ) from error
     except sdk.DuplicateResource as error:

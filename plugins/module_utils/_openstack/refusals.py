@@ -39,6 +39,7 @@ class CloudError(RailheadError):
         self.unknown = unknown
 
 
+_SIGN_IN = "The token or the credentials are not valid any more. Sign in again, or renew them."
 #: (status, words in the answer, kind, what to do). The first that fits counts.
 _MEANINGS: tuple[tuple[int, str, str, str], ...] = (
     (
@@ -74,7 +75,8 @@ _MEANINGS: tuple[tuple[int, str, str, str], ...] = (
         "forbidden",
         "The account may not do this. Use one whose role may, or have the cloud's policy changed.",
     ),
-    (401, "", "unauthorized", "The token or the credentials are not valid any more. Sign in again, or renew them."),
+    (401, "", "unauthorized", _SIGN_IN),
+    (404, "token", "unauthorized", _SIGN_IN),  # Keystone's words for a token it cannot read, or does not know any more
     (404, "", "not_found", "Compare the name with what the cloud lists for this project and region."),
     (400, "", "bad_request", "What was asked for cannot be. Read what the cloud says, and change it."),
 )

@@ -231,7 +231,7 @@ def ironic(site: Site) -> Sections:
         "api": {"host_ip": "127.0.0.1", "port": site.ports["ironic"], "api_workers": 1},
         "conductor": {"automated_clean": "false", "workers_pool_size": 60, "sync_power_state_interval": 3},
         "database": {"connection": f"sqlite:///{site.ironic_database}"},
-        "fake": {"power_delay": 1, "deploy_delay": 5},
+        "fake": {"power_delay": 1, "deploy_delay": 15},
         "oslo_concurrency": {"lock_path": str(state / "locks")},
         "sensor_data": {"send_sensor_data": "false"},
     }

@@ -206,6 +206,7 @@ def test_a_refusal_is_not_tried_again() -> None:
         (403, "Quota exceeded for instances", "quota", "quota raised"),
         (403, "Policy doesn't allow os_compute_api:servers:rebuild", "forbidden", "policy changed"),
         (401, "The request you have made requires authentication.", "unauthorized", "Sign in again"),
+        (404, "Could not recognize Fernet token", "unauthorized", "Sign in again"),
         (404, "No Server found for gpu-7", "not_found", "Compare the name"),
         (400, "Image x is unacceptable", "bad_request", "Read what the cloud says"),
         (418, "teapot", "bad_request", "answered 418"),
