@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from tiers.lab import mitogen_strategy
 
 ROOT = Path(__file__).resolve().parent.parent

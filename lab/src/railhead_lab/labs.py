@@ -18,7 +18,8 @@ from railhead_lab.progress import Progress
 from railhead_lab.state import LabState, NodeState, Place
 from railhead_lab.topology import MAX_NODES
 
-_RESTORE_SECONDS = 120.0
+# Long, for hosts that are busy with other things; a machine that ends is noticed at once.
+_RESTORE_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
