@@ -147,7 +147,7 @@ class Cloud:
                 ) from error
             with said(f"sign in at the cloud {self._cloud or '(of OS_CLOUD)'}"):
                 named = {"cloud": self._cloud, "region_name": self._region}
-                given = {key: value for key, value in named.items() if value}
+                given: dict[str, Any] = {key: value for key, value in named.items() if value}
                 self._open = openstack.connect(api_timeout=REQUEST_SECONDS, **given)
                 self._open.session.get_token()  # authorize() of the SDK hides the status of the answer
         return self._open
