@@ -74,15 +74,20 @@ class Cloud:
         with said("read the quota"):
             return dict(self._sdk.compute.get_limits().absolute.to_dict())
 
-    def may_set_profile(self) -> bool:
-        """Whether this account may set a port's binding profile.
+    def may_set_profile(self, network: str) -> bool:
+        """Whether this account may set a port's binding profile on the network, by its id.
 
-        Neutron looks at the rights first: for a network that does not exist it answers 403 without them, 404 with them.
+        Neutron 29 looks at the rights before it looks for the subnet: for one that does not exist it answers 403
+        without them, 404 with them. For a network that does not exist it answers 404 to everybody.
         """
         nowhere = "00000000-0000-0000-0000-000000000000"
         try:
             with said("ask for the rights to a binding profile"):
-                self._sdk.network.create_port(network_id=nowhere, binding_profile={"capabilities": ["switchdev"]})
+                self._sdk.network.create_port(
+                    network_id=network,
+                    fixed_ips=[{"subnet_id": nowhere}],
+                    binding_profile={"capabilities": ["switchdev"]},
+                )
         except CloudError as error:
             if error.kind == "forbidden":
                 return False

@@ -19,7 +19,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes 
     PortSeen,
     Quota,
     ServerSeen,
-    needs_profile,
+    networks_with_profile,
     states,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.rebuild import Clock
@@ -47,9 +47,8 @@ def observe(cloud: Cloud, want: Fleet) -> CloudSeen:
             _left(limits, "total_ram", "total_ram_used"),
         ),
     )
-    if not needs_profile(seen, want):
-        return seen
-    return CloudSeen(**{**vars(seen), "profile_allowed": cloud.may_set_profile()})
+    allowed = all(cloud.may_set_profile(network) for network in networks_with_profile(seen, want))
+    return CloudSeen(**{**vars(seen), "profile_allowed": allowed})
 
 
 def _left(limits: Mapping[str, Any], most: str, used: str) -> int | None:

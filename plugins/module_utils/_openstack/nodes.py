@@ -124,7 +124,7 @@ class Quota:
 class CloudSeen:
     """What the project has that matters here. Images are {name or id: id} of those that are active.
 
-    C(profile_allowed) is None where nobody asked.
+    C(profile_allowed) counts where a port takes it.
     """
 
     servers: tuple[ServerSeen, ...] = ()
@@ -135,7 +135,7 @@ class CloudSeen:
     networks: tuple[NetworkSeen, ...] = ()
     keys: tuple[str, ...] = ()
     quota: Quota = Quota()
-    profile_allowed: bool | None = None
+    profile_allowed: bool = True
 
 
 @dataclass(frozen=True)
@@ -202,10 +202,11 @@ def _node_from(row: Mapping[str, Any]) -> NodeWish:
     )
 
 
-def needs_profile(have: CloudSeen, want: Fleet) -> bool:
-    """Tell whether a port is to be made that takes rights to its binding profile."""
+def networks_with_profile(have: CloudSeen, want: Fleet) -> list[str]:
+    """The ids of the networks on which a port is to be made that takes rights to its binding profile, in order."""
     there = {port.name for port in have.ports}
-    return any(port.switchdev and port.name not in there for node in want.nodes for port in node.ports)
+    ports = [port for node in want.nodes for port in node.ports if port.switchdev and port.name not in there]
+    return list(dict.fromkeys(net.id for port in ports for net in have.networks if port.network in (net.id, net.name)))
 
 
 def plan_nodes(have: CloudSeen, want: Fleet) -> NodesPlan:
@@ -271,7 +272,7 @@ def _problems(have: CloudSeen, want: Fleet) -> Iterator[str]:
                 f"Cannot remove the server {server.name}, which belongs to {want.cluster} and is not in nodes any "
                 "more: that deletes it with its disk and takes consent. Set allow_removal, or put it back."
             )
-    if needs_profile(have, want) and have.profile_allowed is False:
+    if networks_with_profile(have, want) and not have.profile_allowed:
         yield (
             "Cannot make ports with the capability switchdev: this account may not set a port's binding profile. Use "
             "one with the role that the cloud's policy wants for create_port:binding:profile (admin or service by "

@@ -20,7 +20,7 @@ from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes 
     PortWish,
     Quota,
     ServerSeen,
-    needs_profile,
+    networks_with_profile,
     plan_nodes,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.refusals import CloudError
@@ -113,9 +113,9 @@ def test_servers_of_others_are_none_of_ours() -> None:
 
 
 def test_rights_to_the_profile_are_asked_for_only_when_a_port_is_to_be_made() -> None:
-    assert needs_profile(CLOUD, FLEET)
-    assert not needs_profile(THERE, FLEET)
-    assert not needs_profile(CLOUD, fleet(MGMT))
+    assert networks_with_profile(CLOUD, FLEET) == ["n2"]
+    assert not networks_with_profile(THERE, FLEET)
+    assert not networks_with_profile(CLOUD, fleet(MGMT))
 
 
 REFUSALS = [
