@@ -65,6 +65,7 @@ carrier := 14.5.0
 .PHONY: test-openstack
 test-openstack: host-packages build $(collections)/.others ## provision and reimage servers of a small OpenStack; CASES=all for every failure
 	@lab/install-host-packages openstack
+	@$(bin)/pytest tests/openstack
 	@PYTHONPATH=tests $(bin)/python tools/test_openstack.py $(if $(CASES),--cases '$(CASES)') $(if $(NODES),--nodes $(NODES))
 $(collections)/.others: | .venv/.installed
 	@$(bin)/python tools/collections_of_ansible.py $(carrier) $(collections) $(others)

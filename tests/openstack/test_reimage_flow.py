@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 STAND_INS = Path(__file__).with_name("stand_ins")
 HOOK = ROOT / "molecule" / "openstack" / "files" / "hook"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAGqI6U8I2IE3iN3UbckD1W230/DzLXA4OTf1/NcVnQP"
@@ -148,19 +147,3 @@ def test_the_keys_of_a_new_server_are_trusted_once(cluster: Cluster) -> None:
     for _run in range(2):
         subprocess.run([*command, cluster.folder / "play.yml"], env=cluster.environment(), check=True, timeout=LONGEST)
         assert known_hosts.read_text(encoding="utf-8") == f"[n1]:2202 {KEY}\n"
-
-
-def test_a_node_gets_the_roles_of_the_site_playbook(tmp_path: Path) -> None:
-    site = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
-    wanted = [role["role"] for play in site for role in play.get("roles", [])]
-    reimage = ROOT / "roles" / "reimage"
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {"role_path": str(reimage), "wanted": wanted},
-        "vars_files": [str(reimage / folder / "main.yml") for folder in ("defaults", "vars")],
-        "tasks": [{"ansible.builtin.assert": {"that": "reimage_roles == wanted"}}],
-    }
-    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
-    subprocess.run([*command, tmp_path / "play.yml"], check=True, timeout=LONGEST)
