@@ -34,14 +34,14 @@ test: ## prepare this machine, then run unit, lint, sanity and lab tests
 test-all: ## the same, with every scenario of the lab
 test-all: scope := --all
 test test-all:
-	@$(MAKE) host-packages build || { echo '0 passed, 1 failed, 0 skipped'; exit 1; }
+	@$(MAKE) host-packages build $(collections)/.others || { echo '0 passed, 1 failed, 0 skipped'; exit 1; }
 	@$(tiers) $(scope) unit lint sanity lab
 
 .PHONY: test-unit lint format sanity test-lab
 test-unit: build ## run the unit tests, against the installed artifact
 	@$(tiers) unit
 
-lint: build ## run every linter
+lint: build $(collections)/.others ## run every linter
 	@$(tiers) lint
 
 format: venv ## let ruff format the Python files, and mend what it can
@@ -58,7 +58,8 @@ test-lab: host-packages build ## run the lab's scenarios that belong to `make te
 scenario: host-packages build ## run one scenario of the lab: make scenario ONLY=site@debian12
 	@$(tiers) --only $(ONLY) lab
 
-# The collections that the playbooks for OpenStack use beside this one, and the release of the package that carries them.
+# The collections that the playbooks for OpenStack use beside this one, for which linters look too, and the release of the
+# package that carries them.
 others := openstack.cloud kubernetes.core
 carrier := 14.5.0
 
