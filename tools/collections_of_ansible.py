@@ -16,6 +16,7 @@ from pathlib import Path
 def main() -> int:
     """Download the package, and unpack what is asked for."""
     version, folder, *names = sys.argv[1:]
+    print(f"== {', '.join(names)}, out of ansible {version}", flush=True)
     prefixes = tuple(f"ansible_collections/{name.replace('.', '/')}/" for name in names)
     with tempfile.TemporaryDirectory() as scratch:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]

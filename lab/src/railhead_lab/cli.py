@@ -274,7 +274,7 @@ def describe_openstack(status: dict[str, Any]) -> str:
     nodes = ", ".join(f"{node['name']} (SSH on 127.0.0.1:{node['ssh_port']})" for node in status["nodes"])
     lines = [
         f"{status['name']}: {status['state']}, {len(status['processes'])} processes",
-        f"  OS_CLIENT_CONFIG_FILE={status['clouds']}, clouds `lab` and `lab-admin`",
+        f"  OS_CLIENT_CONFIG_FILE={status['clouds']}, clouds `lab`, `lab-plain`, `lab-admin` and `lab-ironic`",
         f"  machines for servers: {nodes or 'none'}",
     ]
     return "\n".join(lines + [f"  {name} has ended" for name in ended])

@@ -19,8 +19,9 @@ from ansible_collections.railhead.cluster.plugins.module_utils._openstack.rebuil
     Machine,
 )
 
-#: In these nothing goes on; from the first four a rebuild is possible.
+#: From these a rebuild is possible.
 _PHASES = {"active": SETTLED, "deploy failed": FAILED, "error": FAILED}
+#: In these nothing goes on, and somebody's hand is needed first. Any other state is on its way to one of all these.
 _IDLE = (
     "enroll",
     "manageable",

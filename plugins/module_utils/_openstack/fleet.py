@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.cloud import Cloud
@@ -48,7 +49,7 @@ def observe(cloud: Cloud, want: Fleet) -> CloudSeen:
         ),
     )
     allowed = all(cloud.may_set_profile(network) for network in networks_with_profile(seen, want))
-    return CloudSeen(**{**vars(seen), "profile_allowed": allowed})
+    return replace(seen, profile_allowed=allowed)
 
 
 def _left(limits: Mapping[str, Any], most: str, used: str) -> int | None:

@@ -80,8 +80,8 @@ class RebuildPlan:
 
 def plan_rebuild(have: Machine, want: Image, force: bool = False) -> RebuildPlan:
     """Plan from what the cloud shows. A machine that runs the image is left alone, unless C(force)."""
-    before = {"image": have.image, "state": have.state}
-    after = {"image": want.id, "state": "ACTIVE"}
+    before = {"image": have.image, "phase": have.phase}
+    after = {"image": want.id, "phase": SETTLED}
     there = have.image == want.id
     if have.rebuilding and there:
         return RebuildPlan((), True, before, after)

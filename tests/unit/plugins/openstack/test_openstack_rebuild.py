@@ -69,6 +69,11 @@ def in_turn(*answers: Any) -> Callable[[], Any]:
     return answer
 
 
+def test_a_node_that_runs_differs_in_its_image_only() -> None:
+    planned = plan_rebuild(dataclasses.replace(RUNS, kind="node", state="active"), WANT)
+    assert {key for key in planned.before if planned.before[key] != planned.after[key]} == {"image"}
+
+
 @pytest.mark.parametrize(
     ("have", "force", "calls", "wait"),
     [
