@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Has Ironic rebuild a node, which wipes its disk, unless it runs the image already. For Ironic on its own; where Nova
     has a server on the node, M(railhead.cluster.server_rebuild) is the way.
-  - A node in maintenance, or reserved by a conductor, is refused and left as it is.
+  - A node in maintenance is refused and left as it is. A conductor that has it reserved for a moment, to look at its
+    power for example, is given a few tries to be done with it.
   - A rebuild that is going on with the same image is waited for. A node whose deployment failed is rebuilt.
 author: The railhead.cluster maintainers (@railhead)
 extends_documentation_fragment:

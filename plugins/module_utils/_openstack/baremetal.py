@@ -43,12 +43,9 @@ def node_from(data: Mapping[str, Any]) -> Machine:
     if state == "active" and data.get("power_state") == "power off":
         phase = STOPPED
     maintenance = data.get("maintenance_reason") or "no reason is given"
-    reservation = data.get("reservation")
     blocked = ""
     if data.get("is_maintenance"):
         blocked = f"it is in maintenance ({maintenance}). End that first: openstack baremetal node maintenance unset."
-    elif reservation and phase != BUSY:
-        blocked = f"the conductor {reservation} has it reserved. Wait until it is done with it, and run again."
     words = [word for word in (step, target and f"to {target}") if word]
     return Machine(
         id=str(data["id"]),
