@@ -40,7 +40,7 @@ def node_from(data: Mapping[str, Any]) -> Machine:
     target = str(data.get("target_provision_state") or "")
     step = (data.get("deploy_step") or {}).get("step") or ""
     phase = _PHASES.get(state, UNFIT if state in _IDLE else BUSY)
-    if state == "active" and data.get("power_state") == "power off":
+    if state == "active" and (data.get("target_power_state") or data.get("power_state")) == "power off":
         phase = STOPPED
     maintenance = data.get("maintenance_reason") or "no reason is given"
     blocked = ""

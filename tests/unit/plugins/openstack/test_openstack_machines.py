@@ -93,6 +93,7 @@ def node(**changes: Any) -> dict[str, Any]:
     [
         ({}, SETTLED, False),
         ({"power_state": "power off"}, STOPPED, False),
+        ({"power_state": "power on", "target_power_state": "power off"}, STOPPED, False),
         ({"provision_state": "deploying", "target_provision_state": "active"}, BUSY, True),
         ({"provision_state": "wait call-back", "target_provision_state": "active"}, BUSY, True),
         ({"provision_state": "deploy failed", "target_provision_state": "active"}, FAILED, False),
