@@ -9,19 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.cloud import Cloud
-from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import (
-    Change,
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import Change, NodesPlan
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes_state import (
     CloudSeen,
     Flavor,
     Fleet,
     NetworkSeen,
-    NodesPlan,
     Pair,
     PortSeen,
     Quota,
     ServerSeen,
     networks_with_profile,
-    states,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.rebuild import Clock
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.refusals import CloudError
@@ -133,7 +131,8 @@ def _body_of_server(body: dict[str, Any], ports: Mapping[str, str], groups: Mapp
 def _wait(cloud: Cloud, names: list[str], status: str, clock: Clock, deadline: float) -> None:
     end = clock.now() + deadline
     while names:
-        found = states(CloudSeen(servers=tuple(_server(row) for row in cloud.listing("servers"))), names)
+        states = {row["name"]: str(row["status"]) for row in cloud.listing("servers")}
+        found = {name: states.get(name, "") for name in names}
         failed = sorted(name for name, state in found.items() if state == "ERROR")
         if failed:
             faults = [f"{name}: {(cloud.server(name).get('fault') or {}).get('message', '')}" for name in failed]

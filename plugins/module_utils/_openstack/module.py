@@ -14,7 +14,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.railhead.cluster.plugins.module_utils._core.errors import NotTakenError, RailheadError
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.cloud import Cloud, Time
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.fleet import apply, observe
-from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import fleet_from, plan_nodes
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import plan_nodes
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes_state import fleet_from
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.rebuild import (
     Machine,
     Patience,

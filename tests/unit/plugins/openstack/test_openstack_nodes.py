@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import (
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes import plan_nodes
+from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes_state import (
     CLUSTER_KEY,
     CloudSeen,
     Flavor,
@@ -21,7 +22,6 @@ from ansible_collections.railhead.cluster.plugins.module_utils._openstack.nodes 
     Quota,
     ServerSeen,
     networks_with_profile,
-    plan_nodes,
 )
 from ansible_collections.railhead.cluster.plugins.module_utils._openstack.refusals import CloudError
 
@@ -186,6 +186,23 @@ def test_refused(have: CloudSeen, want: Fleet, words: str) -> None:
         plan_nodes(have, want)
     assert words in str(caught.value)
     assert str(caught.value).startswith("Cannot ")
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "kind"),
+    [
+        (CLOUD, fleet(flavor="huge"), "not_found"),
+        (CLOUD, fleet(PortWish("quota", "rail9")), "not_found"),
+        (THERE, Fleet("train", (), {}), "refused"),
+        (dataclasses.replace(CLOUD, profile_allowed=False), FLEET, "forbidden"),
+        (dataclasses.replace(CLOUD, quota=Quota(0, 9, 9999)), FLEET, "quota"),
+        (CLOUD, fleet(flavor="huge", image="debian-z"), "bad_request"),
+    ],
+)
+def test_kind_of_a_refusal(have: CloudSeen, want: Fleet, kind: str) -> None:
+    with pytest.raises(CloudError) as caught:
+        plan_nodes(have, want)
+    assert caught.value.kind == kind
 
 
 def test_everything_is_said_at_once() -> None:
