@@ -13,6 +13,7 @@ from pathlib import Path
 
 from railhead_lab import images, labs, ssh
 from railhead_lab.commands import run
+from railhead_lab.locks import locked
 from railhead_lab.openstack.site import Site
 from railhead_lab.paths import Home
 from railhead_lab.progress import Progress
@@ -41,10 +42,20 @@ class Nodes:
             return
         place, state, node = self._find(name)
         key = images.load(Path(state.image_folder)).host_key
-        _trust(place, node, key)
+        self._trust(place, node, key)
         labs.reset(self.home, self.site.lab, name, self.progress)
         new = ssh.check_output(place.target(node), first_boot(image, reachable), 300).strip()
-        _trust(place, node, new)
+        self._trust(place, node, new)
+
+    def _trust(self, place: Place, node: NodeState, key: str) -> None:
+        """Have the lab's own SSH expect this key of the node; servers that are made at once share the file."""
+        with locked(self.home, f"hosts-{self.site.lab}", self.progress):
+            others = [
+                line
+                for line in place.known_hosts.read_text(encoding="ascii").splitlines(keepends=True)
+                if not line.startswith(f"[127.0.0.1]:{node.ssh_port} ")
+            ]
+            place.known_hosts.write_text("".join(others) + ssh.known_hosts(key, [node.ssh_port]), encoding="ascii")
 
     def remove(self, name: str) -> None:
         """Take the machine's power away, and its disk."""
@@ -121,13 +132,3 @@ def _make_key() -> str:
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
         run(argv, attempt="Cannot make a host key")
         return " ".join(path.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
-
-
-def _trust(place: Place, node: NodeState, key: str) -> None:
-    """Have the lab's own SSH expect this key of the node."""
-    others = [
-        line
-        for line in place.known_hosts.read_text(encoding="ascii").splitlines(keepends=True)
-        if not line.startswith(f"[127.0.0.1]:{node.ssh_port} ")
-    ]
-    place.known_hosts.write_text("".join(others) + ssh.known_hosts(key, [node.ssh_port]), encoding="ascii")
