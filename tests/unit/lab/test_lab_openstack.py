@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pure parts of the control plane: settings, processes, calls, faults, what a machine is told at its first boot."""
 
+import base64
 import configparser
 import dataclasses
 import json
@@ -13,6 +14,7 @@ from railhead_lab.errors import LabError
 from railhead_lab.openstack import calls, control, faults, nodes, services, settings, software, template
 from railhead_lab.openstack.site import PORT_NAMES, Site, read_site
 
+KEY = nodes.HostKey(b"private", "ssh-ed25519 AAAA")
 SITE = Site(Path("/s"), Path("/v"), {name: 7000 + number for number, name in enumerate(PORT_NAMES)}, "x", ("node1",))
 
 
@@ -152,7 +154,7 @@ def test_an_unknown_fault_is_refused(tmp_path):
 
 
 def test_a_machine_keeps_its_image_and_prints_its_key():
-    command = nodes.first_boot(b"node-a\n", reachable=True)
+    command = nodes.first_boot(b"node-a\n", KEY, reachable=True)
     assert "bm9kZS1hCg==" in command
     assert "-----BEGIN SSH HOST KEY KEYS-----" in command
     assert nodes.console_keys("ssh-ed25519 AAAA") == (
@@ -161,10 +163,30 @@ def test_a_machine_keeps_its_image_and_prints_its_key():
 
 
 def test_a_machine_answers_with_its_new_key_once_it_is_trusted_or_not_at_all():
-    new_key, restart = "ssh-keygen -q", "systemctl --quiet restart ssh.service"
-    assert 0 < nodes.first_boot(b"", reachable=True).find(new_key) < nodes.first_boot(b"", reachable=True).find(restart)
-    assert restart not in nodes.first_boot(b"", reachable=False)
-    assert "systemctl --quiet disable --now ssh.service ssh.socket" in nodes.first_boot(b"", reachable=False)
+    new_key, restart = "/etc/ssh/ssh_host_ed25519_key", "systemctl --quiet restart ssh.service"
+    command = nodes.first_boot(b"", KEY, reachable=True)
+    assert 0 < command.find(new_key) < command.find(restart)
+    never = nodes.first_boot(b"", KEY, reachable=False)
+    assert restart not in never
+    assert "systemctl --quiet disable --now ssh.service ssh.socket" in never
+
+
+def test_the_key_of_a_machine_is_made_outside_where_no_snapshot_brings_it_back():
+    one, other = nodes.make_key(), nodes.make_key()
+    assert one != other
+    command = nodes.first_boot(b"", one, reachable=True)
+    assert one.public in command
+    assert base64.b64encode(one.private).decode() in command
+    assert "ssh-keygen" not in command
+
+
+def test_who_only_looks_at_the_wishes_leaves_their_file_alone(tmp_path):
+    path = tmp_path / "faults.json"
+    faults.ask(path, faults.Fault("rebuild-fails", "node1"))
+    before = path.stat().st_mtime_ns
+    assert faults.wanted(path) == [faults.Fault("rebuild-fails", "node1")]
+    assert faults.take(path, "api-slow", "GET servers") is None
+    assert path.stat().st_mtime_ns == before
 
 
 def test_the_account_of_the_user_and_the_plain_one_differ_by_the_rights_to_fabric_ports():

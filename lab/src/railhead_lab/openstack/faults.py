@@ -103,6 +103,9 @@ def _opened(path: Path) -> Iterator[list[dict[str, Any]]]:
         text = file.read()
         wishes: list[dict[str, Any]] = json.loads(text) if text.strip() else []
         yield wishes
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(wishes) + "\n")
+        new = json.dumps(wishes) + "\n"
+        if new != text:
+            # Never empty in between: take() goes by the size of the file.
+            file.seek(0)
+            file.write(new)
+            file.truncate()

@@ -25,6 +25,14 @@ _BEGIN, _END = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-
 
 
 @dataclass(frozen=True)
+class HostKey:
+    """A key of an SSH server; `public` is its type and its base64."""
+
+    private: bytes
+    public: str
+
+
+@dataclass(frozen=True)
 class Nodes:
     """What the compute driver does with the machines of a site."""
 
@@ -38,14 +46,15 @@ class Nodes:
         The new key is printed to the console, as cloud-init does it. A machine that is not `reachable` has no SSH.
         """
         if name not in self.site.nodes:
-            self._console_file(name).write_text(console_keys(_make_key()), encoding="ascii")
+            self._console_file(name).write_text(console_keys(make_key().public), encoding="ascii")
             return
         place, state, node = self._find(name)
         key = images.load(Path(state.image_folder)).host_key
         self._trust(place, node, key)
         labs.reset(self.home, self.site.lab, name, self.progress)
-        new = ssh.check_output(place.target(node), first_boot(image, reachable), 300).strip()
-        self._trust(place, node, new)
+        new = make_key()
+        ssh.check_output(place.target(node), first_boot(image, new, reachable), 300)
+        self._trust(place, node, new.public)
 
     def _trust(self, place: Place, node: NodeState, key: str) -> None:
         """Have the lab's own SSH expect this key of the node; servers that are made at once share the file."""
@@ -101,22 +110,22 @@ class Nodes:
         return place, state, node
 
 
-def first_boot(image: bytes, reachable: bool) -> str:
-    """Return the shell command that gives a machine its own host key and its image's content; it prints the key.
+def first_boot(image: bytes, key: HostKey, reachable: bool) -> str:
+    """Return the shell command that gives a machine its own host key and its image's content.
 
-    Its connection outlives the SSH server, which answers with the new key afterwards, or not at all.
+    The key is not made there: a snapshot brings the kernel's random numbers back too, and so the same key again. Its
+    connection outlives the SSH server, which answers with the new key afterwards, or not at all.
     """
-    content = base64.b64encode(image).decode()
+    content, private = base64.b64encode(image).decode(), base64.b64encode(key.private).decode()
     server = "restart ssh.service" if reachable else "disable --now ssh.service ssh.socket"
     script = f"""set -eu
 rm -f /etc/ssh/ssh_host_*
-ssh-keygen -q -t ed25519 -N '' -C '' -f /etc/ssh/ssh_host_ed25519_key
+(umask 077; printf %s {private} | base64 -d >/etc/ssh/ssh_host_ed25519_key)
+printf '%s\\n' '{key.public}' >/etc/ssh/ssh_host_ed25519_key.pub
 printf %s {content} | base64 -d >{IMAGE_FILE}
-key=$(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)
-printf '\\n%s\\n%s\\n%s\\n' '{_BEGIN}' "$key" '{_END}' >/dev/console
+printf '\\n%s\\n%s\\n%s\\n' '{_BEGIN}' '{key.public}' '{_END}' >/dev/console
 systemctl --quiet {server}
 sync
-printf '%s\\n' "$key"
 """
     return f"sh -c {shlex.quote(script)}"
 
@@ -126,9 +135,11 @@ def console_keys(key: str) -> str:
     return f"{_BEGIN}\n{key}\n{_END}\n"
 
 
-def _make_key() -> str:
+def make_key() -> HostKey:
+    """Make a host key."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "key"
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
         run(argv, attempt="Cannot make a host key")
-        return " ".join(path.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
+        public = " ".join(path.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
+        return HostKey(path.read_bytes(), public)
