@@ -133,6 +133,19 @@ def test_a_failure_ends_the_batches_and_the_next_run_goes_on(cluster: Cluster) -
     assert len(cluster.calls()) == 4
 
 
+def test_a_node_whose_resume_failed_is_not_taken_for_done(cluster: Cluster) -> None:
+    (cluster.cloud / "refuse-resume-m1").touch()
+    code, found = cluster.reimage("new")
+    assert code == 2
+    assert (found["m1"]["verdict"], found["m1"]["phases"][-1]["name"]) == ("failed", "resume")
+    assert cluster.most_drained() == (1, {"m1"})
+
+    code, found = cluster.reimage("new")
+    assert code == 0
+    assert {result["verdict"] for result in found.values()} == {"done"}
+    assert cluster.most_drained() == (1, set())
+
+
 def test_the_keys_of_a_new_server_are_trusted_once(cluster: Cluster) -> None:
     task = {"ansible.builtin.include_role": {"name": "railhead.cluster.openstack_nodes", "tasks_from": "trust"}}
     known_hosts = cluster.folder / "new_known_hosts"
