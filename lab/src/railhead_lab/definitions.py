@@ -30,7 +30,7 @@ def parse(text: str) -> dict[str, Definition]:
             suite=image["suite"],
             kernel_suite=image["kernel_suite"],
             packages=tuple(sorted({*common["packages"], *image.get("packages", ())})),
-            modules=tuple(common["modules"]),
+            modules=(*common["modules"], *image.get("modules", ())),
             disk_size=common["disk_size"],
         )
         for name, image in data["images"].items()

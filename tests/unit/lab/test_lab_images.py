@@ -47,8 +47,9 @@ def test_the_three_images():
         "debian13": ("trixie", "trixie"),
         "debian13-backports": ("trixie", "trixie-backports"),
     }
-    for image in found.values():
-        assert image.modules == ("netdevsim", "siw", "lab_dcb")
+    own = {"debian13-backports": ("rdma_rxe",)}
+    for name, image in found.items():
+        assert image.modules == ("netdevsim", "siw", "lab_dcb", *own.get(name, ()))
         # The roles install these; a bare node has none of them.
         assert not {"rdma-core", "perftest", "openvswitch-switch"} & set(image.packages)
 

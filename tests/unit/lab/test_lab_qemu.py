@@ -14,7 +14,7 @@ def test_whole_command_line_of_a_serving_node(make_spec):
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
         "-smp", "2", "-m", "2048", "-device", "virtio-rng-pci",
         "-kernel", "/i/vmlinuz", "-initrd", "/i/initrd",
-        "-append", "root=/dev/vda rw console=ttyS0 systemd.hostname=node1"
+        "-append", "root=/dev/vda rw console=ttyS0 damon_stat.enabled=N systemd.hostname=node1"
         " railhead_lab.port=1,52:54:00:bb:01:01,198.51.100.1/25"
         " railhead_lab.port=2,52:54:00:bb:01:02,198.51.100.129/25",
         "-blockdev", "driver=qcow2,node-name=disk,file.driver=file,file.filename=node1.qcow2",

@@ -66,9 +66,10 @@ install_packages \
     "linux-headers-$kernel" "linux-source-$series" gcc make xz-utils
 inside tar -C /tmp -xJf "/usr/src/linux-source-$series.tar.xz" \
     "linux-source-$series/drivers/net/netdevsim" \
-    "linux-source-$series/drivers/infiniband/sw/siw"
+    "linux-source-$series/drivers/infiniband/sw"
 source=/tmp/linux-source-$series
 siw_main=$root$source/drivers/infiniband/sw/siw/siw_main.c
+rxe_verbs=$root$source/drivers/infiniband/sw/rxe/rxe_verbs.c
 
 # An RDMA device can only move to another network namespace when its driver can
 # take the hardware away from running programs. siw's programs hold no hardware,
@@ -81,8 +82,31 @@ sed -i 's|^static const struct ib_device_ops siw_device_ops = {$|'\
     exit 1
 }
 
+# The RDMA devices of cards lie below a PCI function, where device plugins look for
+# them. With lab_parent=1 those of Soft-RoCE do too: below that of their interface,
+# or of the one that this lies on.
+lie_below_pci() {
+    sed -i 's|^int rxe_register_device(|'\
+'#include <linux/rtnetlink.h>\n\nstatic bool lab_parent;\nmodule_param(lab_parent, bool, 0444);\n\n'\
+'static struct device *lab_parent_of(struct net_device *ndev)\n{\n'\
+'\tstruct list_head *iter;\n\n\trtnl_lock();\n'\
+'\twhile (ndev \&\& !ndev->dev.parent) {\n\t\titer = \&ndev->adj_list.lower;\n'\
+'\t\tndev = netdev_lower_get_next(ndev, \&iter);\n\t}\n\trtnl_unlock();\n'\
+'\treturn ndev ? ndev->dev.parent : NULL;\n}\n\n&|
+s|^\terr = ib_register_device(dev, ibdev_name, NULL);$|'\
+'\tif (lab_parent)\n\t\tdev->dev.parent = lab_parent_of(ndev);\n&|' "$rxe_verbs"
+    [ "$(grep -c lab_parent "$rxe_verbs")" -eq 5 ] || {
+        say "could not add lab_parent to rdma_rxe of linux $series"
+        exit 1
+    }
+}
+
 for module in "$@"; do
     case "$module" in
+    rdma_rxe)
+        lie_below_pci
+        folder=$source/drivers/infiniband/sw/rxe option=CONFIG_RDMA_RXE=m
+        ;;
     netdevsim) folder=$source/drivers/net/netdevsim option=CONFIG_NETDEVSIM=m ;;
     siw) folder=$source/drivers/infiniband/sw/siw option=CONFIG_RDMA_SIW=m ;;
     lab_dcb)
