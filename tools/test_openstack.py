@@ -23,10 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from runs import ROOT, Runs, ScenarioError, expect
 
-from tiers.lab import mitogen_strategy
-
-ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "openstack"
 SCENE = ROOT / "molecule" / "openstack"
 LAB = os.environ.get("RAILHEAD_OPENSTACK_LAB", "openstack")
@@ -35,14 +33,11 @@ IMAGES = ("node-a", "node-b")
 MACHINE = ("--memory", "1024", "--cpus", "1")
 
 
-class ScenarioError(Exception):
-    """What did not go as promised."""
-
-
 @dataclass(frozen=True)
 class Case:
     """A failure of the first node: how it is asked for, the phase and the reason it is seen in, and what the playbook
-    needs more, while it fails and to get over it. With `fails` false the run must get over it by itself.
+    needs more, while it fails and to get over it. With `fails` false the run must get over it by itself. `program` is
+    one that the nodes have afterwards, and their image has not.
     """
 
     name: str
@@ -52,6 +47,7 @@ class Case:
     fails: bool = True
     during: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
+    program: str = ""
 
 
 class Scene:
@@ -59,7 +55,7 @@ class Scene:
 
     def __init__(self, nodes: int) -> None:
         self.nodes = [f"node{number}" for number in range(1, nodes + 1)]
-        self.runs: list[dict[str, Any]] = []
+        self.runs = Runs(OUT, [SCENE / "inventory"])
         self.cases: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
         self.image = 0
@@ -101,13 +97,6 @@ class Scene:
             RAILHEAD_HOOK_LOG=str(OUT / "hook.log"),
             RAILHEAD_OPENSTACK_LAB=LAB,
             OS_CLIENT_CONFIG_FILE=self.clouds(Path(status["clouds"])),
-            ANSIBLE_PIPELINING="true",
-            ANSIBLE_TIMEOUT="120",
-            # As the other scenarios of the lab: emulated machines are slow to start an interpreter for each task.
-            ANSIBLE_STRATEGY="mitogen_linear",
-            ANSIBLE_STRATEGY_PLUGINS=str(mitogen_strategy()),
-            ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tools" / "callbacks"),
-            ANSIBLE_CALLBACKS_ENABLED="run_log",
         )
 
     @staticmethod
@@ -134,39 +123,11 @@ class Scene:
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def play(self, playbook: str, name: str, expected: int = 0, **variables: Any) -> dict[str, Any]:
-        """One run of a playbook; its output goes to a log."""
-        print(f"\n== {playbook} ({name})", flush=True)
-        log, report = OUT / f"{name}.log", OUT / f"{name}.json"
-        report.unlink(missing_ok=True)
-        environment = {**os.environ, "RAILHEAD_RUN_LOG": str(report)}
-        command = ["ansible-playbook", "-i", str(SCENE / "inventory"), "-e", json.dumps(variables)]
-        begin = time.monotonic()
-        with log.open("w", encoding="utf-8") as file:
-            code = subprocess.run(
-                [*command, playbook],
-                env=environment,
-                cwd=ROOT,
-                stdout=file,
-                stderr=file,
-                check=False,
-            ).returncode
-        seconds = round(time.monotonic() - begin, 1)
-        if code != expected:
-            raise ScenarioError(
-                f"the run '{name}' ended with {code} instead of {expected}; see {log.relative_to(ROOT)}"
-            )
-        hosts = json.loads(report.read_text(encoding="utf-8"))["stats"].values()
-        row = {"name": name, "changed": sum(host["changed"] for host in hosts), "exit": code, "seconds": seconds}
-        print(f"  exit {code}, {row['changed']} changed, {seconds} s", flush=True)
-        self.runs.append(row)
-        return row
-
     def reimage(self, name: str, expected: int = 0, **variables: Any) -> dict[str, dict[str, Any]]:
         """One run of the playbook; the results by node."""
         results = OUT / "results"
         wish = {"reimage_image": IMAGES[self.image], "reimage_results": str(results), "reimage_batch": 1, **variables}
-        run = self.play("railhead.cluster.reimage", name, expected, **wish)
+        run = self.runs.play("railhead.cluster.reimage", name, expected, **wish)
         found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in results.glob("*.json")}
         run["nodes"] = found
         for node, result in sorted(found.items()):
@@ -209,8 +170,17 @@ def nothing(_scene: Scene) -> None:
     """The variables of the case are the failure."""
 
 
+# All that the site playbook applies, which is what the role does unless the inventory says less.
+SITE_ROLES = "{{ __reimage_site_roles }}"
 CASES = (
-    Case("rebuild fails", "rebuild", fault("rebuild-fails"), "node_error"),
+    Case(
+        "rebuild fails",
+        "rebuild",
+        fault("rebuild-fails"),
+        "node_error",
+        after={"reimage_roles": SITE_ROLES},
+        program="ibv_devinfo",
+    ),
     Case("drain refused", "drain", refuse("drain")),
     Case("API answers 500 once", "rebuild", fault("api-500", on="action rebuild"), fails=False),
     Case("API slow", "rebuild", fault("api-slow", on="action rebuild", seconds=20), fails=False),
@@ -251,10 +221,12 @@ def run_case(scene: Scene, case: Case) -> None:
         row["rebuilds"] = rebuilds(scene) - calls
         expect(row["rebuilds"] == needed, f"{row['rebuilds']} rebuilds were asked for, {needed} are needed")
     calls = rebuilds(scene)
-    found = scene.reimage(f"{slug}-done")
+    found = scene.reimage(f"{slug}-done", **case.after)
     expect({node["verdict"] for node in found.values()} == {"skipped"}, "a node that was done was not skipped")
     expect(rebuilds(scene) == calls, "a node that was done was rebuilt")
     verify(scene)
+    for node in scene.nodes if case.program else ():
+        expect(scene.on(node, f"command -v {case.program}") != "", f"{node} has no {case.program}")
     row["recovered"] = True
     scene.cases.append(row)
 
@@ -278,25 +250,20 @@ def verify(scene: Scene) -> None:
     expect(not away, f"{sorted(away)} are still drained")
 
 
-def expect(condition: bool, complaint: str) -> None:
-    if not condition:
-        raise ScenarioError(complaint)
-
-
 def run(scene: Scene, cases: Sequence[Case]) -> None:
     scene.up()
-    scene.play(str(SCENE / "api.yml"), "api")
-    scene.play(str(SCENE / "ironic.yml"), "ironic")
+    scene.runs.play(str(SCENE / "api.yml"), "api")
+    scene.runs.play(str(SCENE / "ironic.yml"), "ironic")
     if not scene.nodes:
-        scene.play(str(SCENE / "servers.yml"), "servers")
-        scene.play(str(SCENE / "refusals.yml"), "refusals")
+        scene.runs.play(str(SCENE / "servers.yml"), "servers")
+        scene.runs.play(str(SCENE / "refusals.yml"), "refusals")
         return
-    scene.play("railhead.cluster.provision", "provision")
-    again = scene.play("railhead.cluster.provision", "provision-again")
+    scene.runs.play("railhead.cluster.provision", "provision")
+    again = scene.runs.play("railhead.cluster.provision", "provision-again")
     expect(again["changed"] == 0, f"the second run changed {again['changed']} things")
     for node in scene.nodes:
         expect(scene.on(node, "cat /etc/railhead-lab-image") == IMAGES[0], f"{node} does not run {IMAGES[0]}")
-    scene.play(str(SCENE / "refusals.yml"), "refusals")
+    scene.runs.play(str(SCENE / "refusals.yml"), "refusals")
     for case in cases:
         run_case(scene, case)
 
@@ -306,7 +273,7 @@ def summary(scene: Scene, trouble: str) -> dict[str, Any]:
     return {
         "nodes": len(scene.nodes),
         "seconds": scene.seconds,
-        "runs": scene.runs,
+        "runs": scene.runs.rows,
         "cases": scene.cases,
         "calls": status.get("calls", {}),
         "faults": status.get("faults", {}).get("granted", []),
@@ -321,7 +288,6 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the control plane running")
     options = parser.parse_args()
     names = [case.name for case in CASES] if options.cases == "all" else options.cases.split(",")
-    OUT.mkdir(parents=True, exist_ok=True)
     scene, trouble = Scene(options.nodes), ""
     try:
         run(scene, [case for case in CASES if case.name in names])
@@ -332,7 +298,7 @@ def main() -> int:
         if not options.keep:
             lab("down")
     print(f"\n{trouble or 'All went as promised.'}\nReport: {(OUT / 'summary.json').relative_to(ROOT)}")
-    passed, failed = len(scene.cases) + len(scene.runs), int(bool(trouble))
+    passed, failed = len(scene.cases) + len(scene.runs.rows), int(bool(trouble))
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return failed
 
