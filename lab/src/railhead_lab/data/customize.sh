@@ -83,19 +83,13 @@ sed -i 's|^static const struct ib_device_ops siw_device_ops = {$|'\
 }
 
 # The RDMA devices of cards lie below a PCI function, where device plugins look for
-# them. With lab_parent=1 those of Soft-RoCE do too: below that of their interface,
-# or of the one that this lies on.
+# them. With lab_parent=1 those of Soft-RoCE do too: below that of their interface.
 lie_below_pci() {
     sed -i 's|^int rxe_register_device(|'\
-'#include <linux/rtnetlink.h>\n\nstatic bool lab_parent;\nmodule_param(lab_parent, bool, 0444);\n\n'\
-'static struct device *lab_parent_of(struct net_device *ndev)\n{\n'\
-'\tstruct list_head *iter;\n\n\trtnl_lock();\n'\
-'\twhile (ndev \&\& !ndev->dev.parent) {\n\t\titer = \&ndev->adj_list.lower;\n'\
-'\t\tndev = netdev_lower_get_next(ndev, \&iter);\n\t}\n\trtnl_unlock();\n'\
-'\treturn ndev ? ndev->dev.parent : NULL;\n}\n\n&|
+'static bool lab_parent;\nmodule_param(lab_parent, bool, 0444);\n\n&|
 s|^\terr = ib_register_device(dev, ibdev_name, NULL);$|'\
-'\tif (lab_parent)\n\t\tdev->dev.parent = lab_parent_of(ndev);\n&|' "$rxe_verbs"
-    [ "$(grep -c lab_parent "$rxe_verbs")" -eq 5 ] || {
+'\tif (lab_parent)\n\t\tdev->dev.parent = ndev->dev.parent;\n&|' "$rxe_verbs"
+    [ "$(grep -c lab_parent "$rxe_verbs")" -eq 3 ] || {
         say "could not add lab_parent to rdma_rxe of linux $series"
         exit 1
     }
