@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`lab kubernetes build`: a folder with packages, images and, for each release, a file that says where a cluster finds them."""
+"""`lab kubernetes build`: a folder with packages, images and, for each release, a file that says where they are."""
 
 import hashlib
 import json

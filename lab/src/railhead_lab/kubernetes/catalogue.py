@@ -16,7 +16,7 @@ _RELEASE = re.compile(r"(\d+\.\d+)\.\d+")
 
 @dataclass(frozen=True)
 class Program:
-    """Programs of one Go module, built together; with `source`, one program from a file in C that lies in the module."""
+    """Programs of one Go module, built together; with `source`, one program from a file in C that the module has."""
 
     name: str
     module: str

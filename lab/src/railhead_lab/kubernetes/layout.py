@@ -36,7 +36,7 @@ class Layer:
 class _Hashing(io.RawIOBase):
     """Writes to a file, and hashes what is written."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
         self.file = file
         self.hash = hashlib.sha256()
         self.size = 0
@@ -90,7 +90,10 @@ def pack(files: Mapping[str, Path | bytes], target: Path) -> Layer:
 
 
 def write(folder: Path, tag: str, settings: Mapping[str, Any], layers: Sequence[Layer], made_of: str) -> str:
-    """Write a layout with one image, and return its digest. `settings` are Entrypoint, Cmd and Env of its configuration."""
+    """Write a layout with one image, and return its digest.
+
+    `settings` are Entrypoint, Cmd and Env of its configuration.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds programs from Go modules by version, once; they are kept under a hash of what they are made of.
 
-`go install` refuses modules with `replace` directives. So each is required by a small main module of ours, which repeats
-those directives that name a version, and its packages are built from there.
+`go install` refuses modules with `replace` directives. So each is required by a small main module of ours, which
+repeats those directives that name a version, and its packages are built from there.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def program_hash(program: Program, go: str, version: int = BUILD_VERSION) -> str
 
 
 def main_module(program: Program, module: Mapping[str, Any]) -> str:
-    """Return the go.mod of a main module that requires the program's; `module` is what `go mod edit -json` says of that.
+    """Return the go.mod of a main module that requires the program's; `module`: what `go mod edit -json` says of it.
 
     A replacement by a folder is left out, for there is no such folder here, but for those of Kubernetes: its parts are
     published with the version v0.MINOR.PATCH, apart from the samples.

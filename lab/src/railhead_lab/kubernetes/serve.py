@@ -31,7 +31,7 @@ class _Files(SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, *arguments: object) -> None:
+    def log_message(self, *_: object) -> None:
         return
 
 
