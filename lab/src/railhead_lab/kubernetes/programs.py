@@ -32,7 +32,7 @@ OLDEST_GO = (1, 21)
 NEEDED = {
     "docker-registry": "docker-registry",
     "gcc": "gcc",
-    "go": "golang",
+    "go": "golang-go",
     "gpg": "gnupg",
     "mmdebstrap": "mmdebstrap",
     "skopeo": "skopeo",
