@@ -13,6 +13,7 @@ from typing import Any
 
 from railhead_lab import __version__, definitions, hostcheck, images, inventory, labs, repository, ssh
 from railhead_lab.errors import LabError
+from railhead_lab.kubernetes import build, serve
 from railhead_lab.openstack import control, faults
 from railhead_lab.paths import Home, find_home
 from railhead_lab.progress import Progress
@@ -96,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--set", action="append", default=[], type=setting, metavar="KEY=VALUE", help="replaces @KEY@")
     add("check", _check, "Check what the host brings.")
     _add_openstack(verbs)
+    _add_kubernetes(verbs)
     return parser
 
 
@@ -124,6 +126,27 @@ def _add_openstack(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]")
     sub.add_argument("--on", default="", help="a server's name, or a part of a call, such as `action rebuild`")
     sub.add_argument("--times", type=int, default=1, help="how often; 0: until cleared (default: %(default)s)")
     sub.add_argument("--seconds", type=float, default=5.0, help="how slow (default: %(default)s)")
+
+
+def _add_kubernetes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "What a cluster of the lab's machines is installed from: packages and images."
+    group = verbs.add_parser("kubernetes", help=text, description=text)
+    actions = group.add_subparsers(metavar="ACTION", required=True)
+
+    def add(name: str, verb: Verb, text: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text)
+        sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where packages and images lie")
+        sub.set_defaults(verb=verb)
+        return sub
+
+    sub = add("build", _kubernetes_build, "Build what is not there yet; the first time, for half an hour and longer.")
+    sub.add_argument("--release", action="append", required=True, metavar="X.Y.Z", help="may be repeated")
+    sub = add("serve", _kubernetes_serve, "Serve what was built, until ended; a line says when it is ready.")
+    port = "of 127.0.0.1 (default: %(default)s, which is what the version files name)"
+    sub.add_argument("--registry-port", type=int, default=5055, metavar="PORT", help=port)
+    sub.add_argument(
+        "--packages-port", type=int, default=5056, metavar="PORT", help="of 127.0.0.1 (default: %(default)s)"
+    )
 
 
 def command_of(words: Sequence[str]) -> list[str]:
@@ -286,4 +309,15 @@ def _openstack_fault(options: argparse.Namespace, home: Home, progress: Progress
         faults.clear(path)
     else:
         faults.ask(path, faults.Fault(options.kind, options.on, options.times, options.seconds))
+    return 0
+
+
+def _kubernetes_build(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    for path in build.build(home, options.out, options.release, progress):
+        print(path)
+    return 0
+
+
+def _kubernetes_serve(options: argparse.Namespace, home: Home, progress: Progress) -> int:
+    serve.serve(options.out, options.registry_port, options.packages_port, progress)
     return 0

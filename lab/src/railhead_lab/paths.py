@@ -14,7 +14,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 @dataclass(frozen=True)
 class Home:
-    """The home folder: `images/`, `labs/`, `locks/`, the SSH key pair, the result of the KVM probe."""
+    """The home folder: `images/`, `programs/`, `labs/`, `locks/`, the SSH key pair, the result of the KVM probe."""
 
     root: Path
 
@@ -32,6 +32,11 @@ class Home:
     def locks(self) -> Path:
         """Lock files; they outlive what they lock."""
         return self.root / "locks"
+
+    @property
+    def programs(self) -> Path:
+        """`<name>-<hash>/`: built programs, and what the lab's container images stand on."""
+        return self.root / "programs"
 
     @property
     def key(self) -> Path:

@@ -6,6 +6,7 @@ Flat repositories, one folder each: packages, Packages, Release and InRelease (D
 
 import hashlib
 import re
+import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,14 +28,17 @@ _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 
 @dataclass(frozen=True)
 class Package:
-    """A package. `files` are {absolute path: text}; what starts with `#!` becomes executable."""
+    """A package. `files` are {absolute path: text, or a program on this host}.
+
+    Programs become executable, and so does text that starts with `#!`.
+    """
 
     repository: str
     name: str
     version: str
     architecture: str = "all"
     relations: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | Path] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,9 +74,17 @@ def _package(row: Mapping[str, Any]) -> Package:
         row["version"],
         row.get("architecture", "all"),
         {key: tuple(row[key]) for key in _RELATIONS if key in row},
-        dict(row.get("files", {})),
+        {path: _content(path, value) for path, value in row.get("files", {}).items()},
         {key: row[key] for key in _SCRIPTS if key in row},
     )
+
+
+def _content(path: str, value: Any) -> str | Path:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict) or set(value) != {"source"}:
+        raise LabError("Cannot read the packages", f"{path} is {value!r}", 'write its text, or { source = "FILE" }')
+    return Path(value["source"])
 
 
 def control(package: Package) -> str:
@@ -139,14 +151,24 @@ def _archive(package: Package, folder: Path, attempt: str) -> bytes:
     """Build the package into `folder`, and return its archive."""
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "tree"
-        contents = {"/DEBIAN/control": control(package)}
+        contents: dict[str, str | Path] = {"/DEBIAN/control": control(package)}
         contents |= {f"/DEBIAN/{name}": text for name, text in package.scripts.items()}
-        for path, text in {**contents, **package.files}.items():
+        for path, content in {**contents, **package.files}.items():
             file = tree / path.lstrip("/")
             file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-            file.chmod(0o755 if text.startswith("#!") else 0o644)
+            if isinstance(content, Path):
+                _copy(content, file, attempt)
+            else:
+                file.write_text(content, encoding="utf-8")
+            file.chmod(0o755 if isinstance(content, Path) or content.startswith("#!") else 0o644)
         tree.chmod(0o755)
         target = folder / package.file_name
         run(["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(tree), str(target)], attempt=attempt)
         return target.read_bytes()
+
+
+def _copy(source: Path, target: Path, attempt: str) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise LabError(attempt, f"{source}: {error.strerror}", "name a file that is there as `source`") from error

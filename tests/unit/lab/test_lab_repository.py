@@ -58,6 +58,7 @@ def test_control_and_index_are_as_apt_reads_them():
         ("[[package]]\nname = 'x'", {}, "KeyError"),
         ("[[package]]\nrepository = '../x'\nname = 'x'\nversion = '1'", {}, "is no folder"),
         ("[[package]]\nrepository = 'x'\nname = 'x'\nversion = '1'\nsection = 'x'", {}, "unknown keys section"),
+        ("[[package]]\nrepository = 'x'\nname = 'x'\nversion = '1'\nfiles.'/x' = { path = 'y' }", {}, "source = "),
         ("[[package]", {}, "TOMLDecodeError"),
     ],
 )
@@ -92,3 +93,22 @@ def test_a_built_repository_is_signed_by_its_key(tmp_path):
     assert hashlib.sha256((folder / DOCA.file_name).read_bytes()).hexdigest() in index.decode()
     shown = subprocess.run(["dpkg-deb", "-c", folder / DOCA.file_name], check=True, capture_output=True, text=True)
     assert "-rwxr-xr-x root/root" in shown.stdout.replace("         ", " ")
+
+
+def test_a_program_of_this_host_is_put_into_a_package(tmp_path):
+    (tmp_path / "program").write_bytes(b"\x7fELF\x80")
+    text = """
+[[package]]
+repository = "x"
+name = "x"
+version = "1"
+files."/usr/bin/x" = { source = "@here@/program" }
+"""
+    packages = repository.parse(text, {"here": str(tmp_path)})
+    repository.build(packages, tmp_path / "out")
+    subprocess.run(["dpkg-deb", "-x", tmp_path / "out/x/x_1_all.deb", tmp_path / "root"], check=True)
+    assert (tmp_path / "root/usr/bin/x").read_bytes() == b"\x7fELF\x80"
+    assert (tmp_path / "root/usr/bin/x").stat().st_mode & 0o777 == 0o755
+    (tmp_path / "program").unlink()
+    with pytest.raises(LabError, match="program: No such file"):
+        repository.build(packages, tmp_path / "again")
