@@ -58,7 +58,7 @@ test-lab: host-packages build ## run the lab's scenarios that belong to `make te
 scenario: host-packages build ## run one scenario of the lab: make scenario ONLY=site@debian12
 	@$(tiers) --only $(ONLY) lab
 
-# The collections that the playbooks for OpenStack use beside this one, for which linters look too, and the release of the
+# The collections that the playbooks for OpenStack and Kubernetes use beside this one, for which linters look too, and the release of the
 # package that carries them.
 others := openstack.cloud kubernetes.core
 carrier := 14.5.0
@@ -68,6 +68,10 @@ test-openstack: host-packages build $(collections)/.others ## provision and reim
 	@lab/install-host-packages openstack
 	@$(bin)/pytest tests/openstack
 	@PYTHONPATH=tests $(bin)/python tools/test_openstack.py $(if $(CASES),--cases '$(CASES)') $(if $(NODES),--nodes $(NODES))
+.PHONY: test-kubernetes
+test-kubernetes: host-packages build $(collections)/.others ## make a cluster of two machines whose pods exchange RDMA, reboot and upgrade it
+	@lab/install-host-packages kubernetes
+	@PYTHONPATH=tests $(bin)/python tools/test_kubernetes.py $(if $(KEEP),--keep)
 $(collections)/.others: | .venv/.installed
 	@$(bin)/python tools/collections_of_ansible.py $(carrier) $(collections) $(others)
 	@touch $@

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make test-kubernetes`: two machines become a cluster whose pods exchange RDMA, are rebooted and upgraded.
+
+Programs, packages and images are built first, which takes long the first time. The lab and its registry are ended in any
+case. Writes build/kubernetes/summary.json and a log for each run.
+
+    test_kubernetes.py [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runs import ROOT, Runs, ScenarioError, expect
+
+OUT = ROOT / "build" / "kubernetes"
+SCENE = ROOT / "molecule" / "kubernetes"
+LAB = os.environ.get("RAILHEAD_KUBERNETES_LAB", "kubernetes")
+#: The release that the cluster is made with, and the one it is upgraded to.
+RELEASES = ("1.35.1", "1.35.4")
+#: Soft-RoCE in namespaces of pods needs Linux 7; a control plane needs memory.
+MACHINES = ("--image", "debian13-backports", "--nodes", "2", "--memory", "3072", "--cpus", "2")
+
+
+class Scene:
+    """The lab, what is served to it, and what was seen."""
+
+    def __init__(self) -> None:
+        self.runs = Runs(OUT, [ROOT / "inventories" / "lab" / "lab", SCENE / "inventory"])
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Take the time of a phase, which is kept also when it fails."""
+        print(f"\n== {name}", flush=True)
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - begin, 1)
+
+    def play(self, playbook: str, name: str, release: str = RELEASES[0]) -> dict[str, Any]:
+        """One run, with the versions of a release."""
+        path = playbook if playbook.startswith("railhead.") else str(SCENE / f"{playbook}.yml")
+        with self.phase(name):
+            return self.runs.play(path, name, kubernetes_versions_file=str(OUT / "site" / f"versions-{release}.yml"))
+
+    def unchanged(self, playbook: str, name: str, release: str = RELEASES[0]) -> None:
+        """One run that must not change anything."""
+        row = self.play(playbook, name, release)
+        expect(row["changed"] == 0, f"the run '{name}' changed {row['changed']} things")
+
+
+def lab(verb: str, *words: str) -> None:
+    subprocess.run(["lab", verb, *words], check=True, cwd=ROOT)
+
+
+@contextlib.contextmanager
+def served() -> Iterator[None]:
+    """Registry and packages, for as long as this lasts."""
+    command = ["lab", "kubernetes", "serve", "--out", str(OUT / "site")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        try:
+            expect(any(line.startswith("ready") for line in server.stderr), "the registry could not be started")
+            yield
+        finally:
+            server.terminate()
+
+
+def run(scene: Scene) -> None:
+    with scene.phase("build"):
+        releases = [word for release in RELEASES for word in ("--release", release)]
+        lab("kubernetes", "build", "--out", str(OUT / "site"), *releases)
+    with served():
+        with scene.phase("machines"):
+            lab("up", "--name", LAB, *MACHINES)
+            lab("reset", "--name", LAB)
+        scene.play("prepare", "prepare")
+        scene.play("railhead.cluster.site", "site")
+        scene.play("bare", "bare")
+        scene.play("railhead.cluster.kubernetes", "kubernetes")
+        scene.play("verify", "verify")
+        scene.unchanged("converge", "again")
+        scene.play("refusals", "refusals")
+        scene.play("others", "others")
+        scene.play("reboot", "reboot")
+        scene.unchanged("converge", "after-reboot")
+        scene.play("verify", "verify-after-reboot")
+        scene.play("upgrade", "upgrade", RELEASES[1])
+        scene.play("verify", "verify-after-upgrade", RELEASES[1])
+        scene.unchanged("converge", "after-upgrade", RELEASES[1])
+
+
+def summary(scene: Scene, trouble: str) -> dict[str, Any]:
+    """What was seen; the playbooks leave what they saw as seen-*.json."""
+    seen = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(OUT.glob("seen-*.json"))}
+    return {
+        "releases": list(RELEASES),
+        "minutes": {name: round(seconds / 60, 1) for name, seconds in scene.seconds.items()},
+        "runs": scene.runs.rows,
+        **seen,
+        "trouble": trouble,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", action="store_true", help="leave the machines running")
+    options = parser.parse_args()
+    os.environ["RAILHEAD_LAB_NAME"] = LAB
+    scene, trouble = Scene(), ""
+    for old in OUT.glob("seen-*.json"):
+        old.unlink()
+    try:
+        run(scene)
+    except (ScenarioError, subprocess.CalledProcessError) as error:
+        trouble = str(error)
+    finally:
+        report = OUT / "summary.json"
+        report.write_text(json.dumps(summary(scene, trouble), indent=2) + "\n", encoding="utf-8")
+        if not options.keep:
+            lab("down", "--name", LAB)
+    print(f"\n{trouble or 'All went as promised.'}\nReport: {report.relative_to(ROOT)}")
+    passed, failed = len(scene.runs.rows), int(bool(trouble))
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
