@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make test-kubernetes`: two machines become a cluster whose pods exchange RDMA, are rebooted and upgraded.
 
-Programs, packages and images are built first, which takes long the first time. The lab and its registry are ended in any
-case. Writes build/kubernetes/summary.json and a log for each run.
+Programs, packages and images are built first, which takes long the first time. The lab and its registry are ended in
+any case. Writes build/kubernetes/summary.json and a log for each run.
 
     test_kubernetes.py [--keep]
 """
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from runs import ROOT, Runs, ScenarioError, expect
@@ -69,9 +68,9 @@ def served() -> Iterator[None]:
     """Registry and packages, for as long as this lasts."""
     command = ["lab", "kubernetes", "serve", "--out", str(OUT / "site")]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
         try:
-            expect(any(line.startswith("ready") for line in server.stderr), "the registry could not be started")
+            said = server.stderr or ()
+            expect(any(line.startswith("ready") for line in said), "registry and packages could not be served")
             yield
         finally:
             server.terminate()
