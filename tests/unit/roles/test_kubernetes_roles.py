@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from datetime import datetime, timedelta, timezone
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -507,9 +508,7 @@ def test_flannel_may_do_what_it_must_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("days", "renew"), [(10, True), (31, False), (-1, True)])
-def test_certificates_are_renewed_in_time(days: float, renew: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datetime import datetime, timedelta, timezone
-
+def test_certificates_are_renewed_in_time(days: float, renew: bool) -> None:
     end = int((datetime.now(timezone.utc) + timedelta(days=days)).timestamp())
     assert render("kubernetes", "__kubernetes_renew", node(have=joined("1.35.4", certificates_end=end))) is renew
 
