@@ -331,7 +331,7 @@ def test_no_secret_is_in_what_stays_on_a_node() -> None:
     [
         ({"kubernetes_version": "v1.35"}, "set kubernetes_version to a whole version"),
         ({"kubernetes_packages": {**VERSIONS["packages"], "kubelet": "1.35.1-1.1"}}, "kubelet must be there"),
-        ({"kubernetes_images": {"pause": "p:1"}}, "Cannot find images for kube-apiserver"),
+        ({"kubernetes_images": {"pause": "p:1"}}, "Cannot find images for coredns, etcd"),
         ({"kubernetes_images": {**VERSIONS["images"], "kube-proxy": "r/kube-proxy:v1.35.4"}}, "r/kube-proxy:v1.35.4"),
         ({"planes": ("a", "d"), "kubernetes_virtual_ip": "198.51.100.9"}, "Cannot run etcd on 2 hosts"),
         ({"planes": ("a", "d", "e")}, "kubernetes_virtual_ip to a free address"),
