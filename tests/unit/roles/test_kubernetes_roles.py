@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -281,7 +281,8 @@ def test_what_kubeadm_is_told_on_the_first_control_plane() -> None:
 
 def test_images_of_a_registry_with_a_port_and_digests() -> None:
     images = {
-        name: f"10.0.2.2:5055/{image.rpartition('/')[2]}@sha256:{'0' * 64}" for name, image in VERSIONS["images"].items()
+        name: f"10.0.2.2:5055/{image.rpartition('/')[2]}@sha256:{'0' * 64}"
+        for name, image in VERSIONS["images"].items()
     }
     facts = node(kubernetes_images=images)
     assert render("kubernetes", "__kubernetes_failures", facts) == []
@@ -296,7 +297,9 @@ def test_images_of_a_registry_with_a_port_and_digests() -> None:
     assert render("kubernetes", "__kubernetes_moved_images", {**facts, **pulled}) == [images["kube-apiserver"]]
 
 
-JOIN_WORDS = f"kubeadm join 198.51.100.11:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:{'a' * 64}"
+JOIN_WORDS = (
+    f"kubeadm join 198.51.100.11:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:{'a' * 64}"
+)
 
 
 @pytest.mark.parametrize("host", ["b", "d"])
@@ -357,6 +360,15 @@ def test_kubernetes_refuses(facts: dict[str, Any], word: str) -> None:
     assert [message for message in messages if word in message], messages
 
 
+def written(facts: dict[str, Any]) -> dict[str, str]:
+    """The two files that the role leaves on a node."""
+    asked = {FILE: "{{ __kubernetes_documents }}", KUBELET_FILE: "{{ [__kubernetes_kubelet] }}"}
+    return {
+        path: render("kubernetes", "documents.yaml.j2", {**facts, "documents": trust_as_template(documents)})
+        for path, documents in asked.items()
+    }
+
+
 def joined(release: str, **have: Any) -> dict[str, Any]:
     return {
         **NODE,
@@ -381,12 +393,7 @@ def joined(release: str, **have: Any) -> dict[str, Any]:
 )
 def test_versions_go_up_by_one_minor_in_the_playbook_for_that(running: str, upgrading: bool, word: str | None) -> None:
     facts = node(have=joined(running), kubernetes_allow_upgrade=True, __kubernetes_upgrading=upgrading)
-    facts["__kubernetes_node"]["files"][FILE] = render(
-        "kubernetes", "documents.yaml.j2", {**facts, "documents": render("kubernetes", "__kubernetes_documents", facts)}
-    )
-    facts["__kubernetes_node"]["files"][KUBELET_FILE] = render(
-        "kubernetes", "documents.yaml.j2", {**facts, "documents": [render("kubernetes", "__kubernetes_kubelet", facts)]}
-    )
+    facts["__kubernetes_node"]["files"] = written(facts)
     messages = render("kubernetes", "__kubernetes_failures", facts)
     assert [message for message in messages if word and word in message] == messages
     assert bool(messages) is (word is not None)
@@ -397,11 +404,7 @@ def test_versions_go_up_by_one_minor_in_the_playbook_for_that(running: str, upgr
 def existing(host: str = "a", **facts: Any) -> dict[str, Any]:
     """A node that was made with the defaults, and is now wanted with other variables."""
     before = node(host, have=joined("1.35.4") if host == "a" else {**joined("1.35.4"), "api_server_version": None})
-    files = {
-        FILE: render("kubernetes", "documents.yaml.j2", {**before, "documents": render("kubernetes", "__kubernetes_documents", before)}),
-        KUBELET_FILE: render("kubernetes", "documents.yaml.j2", {**before, "documents": [render("kubernetes", "__kubernetes_kubelet", before)]}),
-    }  # fmt: skip
-    return node(host, have={**before["__kubernetes_node"], "files": files}, **facts)
+    return node(host, have={**before["__kubernetes_node"], "files": written(before)}, **facts)
 
 
 @pytest.mark.parametrize("host", ["a", "b"])
@@ -453,7 +456,9 @@ def test_other_settings_of_the_kubelet_want_no_drain() -> None:
         ("", ("a",), True, True),
     ],
 )
-def test_an_endpoint_that_should_answer_is_tried(endpoint: str, planes: tuple[str, ...], there: bool, probe: bool) -> None:
+def test_an_endpoint_that_should_answer_is_tried(
+    endpoint: str, planes: tuple[str, ...], there: bool, probe: bool
+) -> None:
     first = joined("1.35.4") if there else None
     facts = node("b", planes, first, kubernetes_control_plane_endpoint=endpoint)
     assert render("kubernetes", "__kubernetes_probe", facts) is probe
@@ -509,7 +514,7 @@ def test_flannel_may_do_what_it_must_and_no_more() -> None:
 
 @pytest.mark.parametrize(("days", "renew"), [(10, True), (31, False), (-1, True)])
 def test_certificates_are_renewed_in_time(days: float, renew: bool) -> None:
-    end = int((datetime.now(timezone.utc) + timedelta(days=days)).timestamp())
+    end = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
     assert render("kubernetes", "__kubernetes_renew", node(have=joined("1.35.4", certificates_end=end))) is renew
 
 

@@ -30,5 +30,5 @@ def test_pairs_that_overlap_are_named(networks: dict[str, list[str]], found: lis
 
 
 def test_what_is_no_network_is_refused_with_its_use() -> None:
-    with pytest.raises(AnsibleFilterError, match="networks of pods: .*10.244.0.0/99"):
+    with pytest.raises(AnsibleFilterError, match=r"networks of pods: .*10\.244\.0\.0/99"):
         overlapping_networks({"pods": ["10.244.0.0/99"]})
