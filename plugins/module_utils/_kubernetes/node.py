@@ -29,9 +29,7 @@ def read_node(host: Host, files: Sequence[str], modules: Sequence[str], sysctls:
         "control_plane": manifest is not None,
         "api_server_version": image_version(manifest or ""),
         "packages": packages_from(_dpkg(host)),
-        "policies": {
-            kind: policy_of(host.read(f"{KUBELET}/{kind}_manager_state")) for kind in ("cpu", "memory")
-        },
+        "policies": {kind: policy_of(host.read(f"{KUBELET}/{kind}_manager_state")) for kind in ("cpu", "memory")},
         "certificates_end": _first_end(host),
         "swap": swap_from(host.read("/proc/swaps") or ""),
         "cgroup": 2 if host.read("/sys/fs/cgroup/cgroup.controllers") is not None else 1,
@@ -75,7 +73,7 @@ def policy_of(state: str | None) -> str | None:
 
 
 def _first_end(host: Host) -> int | None:
-    """When the first certificate of a control plane ends, as seconds since 1970. Those of the CAs are not kubeadm's to renew."""
+    """When the first certificate ends, as seconds since 1970. Those of the CAs are not kubeadm's to renew."""
     paths = [
         f"{folder}/{name}"
         for folder in (PKI, f"{PKI}/etcd")
@@ -142,5 +140,6 @@ def networks_from(routes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [
         {"network": str(route["dst"]), "device": str(route.get("dev", ""))}
         for route in routes
-        if route.get("dst") not in (None, "default") and not re.match(r"cni|flannel|cali|veth", str(route.get("dev", "")))
+        if route.get("dst") not in (None, "default")
+        and not re.match(r"cni|flannel|cali|veth", str(route.get("dev", "")))
     ]
