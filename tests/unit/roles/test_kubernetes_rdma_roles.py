@@ -13,6 +13,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 ROLES = Path(__file__).parents[3] / "roles"
 IMAGES = {
@@ -69,7 +70,9 @@ def rdma(model: str, vfs: int = 2, **facts: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def filters() -> None:
-    init_plugin_loader()
+    """Templates find the filters of this collection by their full names."""
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader()
 
 
 OVS = [{"name": "net", "type": "ovs", "bridge": "br0", "resource": "rail0"}]
@@ -260,7 +263,10 @@ def test_gpus_that_nodes_do_not_report(gpus: int, mig: bool, allocatable: dict[s
     ],
 )  # fmt: skip
 def test_the_policy_of_the_gpu_operator(policies: list[Any], name: str, sections: set[str]) -> None:
-    facts = {"__kubernetes_gpu_policies": {"resources": policies}, "kubernetes_gpu_policy": {"driver": {"version": "x"}}}
+    facts = {
+        "__kubernetes_gpu_policies": {"resources": policies},
+        "kubernetes_gpu_policy": {"driver": {"version": "x"}},
+    }
     found = value("kubernetes_gpu", "__kubernetes_gpu_cluster_policy", **facts)
     assert found["metadata"]["name"] == name
     assert found["spec"]["driver"] == {"enabled": False, "version": "x"}

@@ -230,7 +230,10 @@ def test_bare_hosts_are_accepted_where_that_is_asked_for() -> None:
 def test_each_port_is_in_one_resource_and_the_order_of_hosts_does_not_matter(rails: dict[str, set[int]]) -> None:
     hosts = {name: host(*(f"rail{rail}" for rail in sorted(have))) for name, have in rails.items()}
     found = kubernetes_rdma(hosts, "shared", complete=False)
-    assert found == {**kubernetes_rdma(dict(reversed(hosts.items())), "shared", complete=False), "nodes": found["nodes"]}
+    assert found == {
+        **kubernetes_rdma(dict(reversed(hosts.items())), "shared", complete=False),
+        "nodes": found["nodes"],
+    }
     listed = [name for each in found["config"].get("configList", []) for name in each["selectors"]["ifNames"]]
     assert sorted(listed) == sorted({f"rail{rail}" for have in rails.values() for rail in have})
     for name, have in rails.items():
