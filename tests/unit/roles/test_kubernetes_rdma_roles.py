@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
-from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+from ansible_collections.railhead.cluster.plugins.filter import kubernetes_images, kubernetes_rdma, kubernetes_unready
 
 ROLES = Path(__file__).parents[3] / "roles"
 IMAGES = {
@@ -51,28 +51,29 @@ def variables(role: str, **facts: Any) -> dict[str, Any]:
     return {**found, f"{role}_images": IMAGES, **facts}
 
 
+def templar(have: dict[str, Any]) -> Templar:
+    made = Templar(DataLoader(), have)
+    for module in (kubernetes_images, kubernetes_rdma, kubernetes_unready):
+        for name, function in module.FilterModule().filters().items():
+            made.environment.filters[f"railhead.cluster.{name}"] = function
+    return made
+
+
 def value(role: str, name: str, **facts: Any) -> Any:
     have = variables(role, **facts)
-    return Templar(DataLoader(), have).template(have[name])
+    return templar(have).template(have[name])
 
 
 def manifests(role: str, template: str, **facts: Any) -> list[dict[str, Any]]:
     loader = DataLoader()
     text = loader.get_text_file_contents(str(ROLES / role / "templates" / template))
-    made = Templar(loader, variables(role, **facts)).template(trust_as_template(text))
+    made = templar(variables(role, **facts)).template(trust_as_template(text))
     return [each for each in yaml.safe_load_all(made) if each is not None]
 
 
 def rdma(model: str, vfs: int = 2, **facts: Any) -> dict[str, Any]:
     hostvars = {name: host(name, vfs) for name in ("a", "b")}
     return {"kubernetes_rdma_model": model, "ansible_play_hosts": ["a", "b"], "hostvars": hostvars, **facts}
-
-
-@pytest.fixture(autouse=True)
-def filters() -> None:
-    """Templates find the filters of this collection by their full names."""
-    if AnsibleCollectionConfig.collection_finder is None:
-        init_plugin_loader()
 
 
 OVS = [{"name": "net", "type": "ovs", "bridge": "br0", "resource": "rail0"}]
