@@ -73,7 +73,9 @@ options:
 EXAMPLES = r"""
 - name: Show the resources of the cluster
   ansible.builtin.debug:
-    msg: "{{ {'node1': {'devices': rdma.devices, 'ports': fabric.ports}} | railhead.cluster.kubernetes_rdma('shared') }}"
+    msg: "{{ {'node1': have} | railhead.cluster.kubernetes_rdma('shared') }}"
+  vars:
+    have: {devices: "{{ rdma.devices }}", ports: "{{ fabric.ports }}"}
 """
 
 RETURN = r"""

@@ -160,7 +160,9 @@ def _refuse_twice(resources: Iterable[Resource]) -> None:
     owners: dict[str, str] = {}
     for resource in resources:
         if resource.name in names:
-            raise RailheadError(f"Cannot make the resource {resource.name} twice; list all its interfaces in one entry.")
+            raise RailheadError(
+                f"Cannot make the resource {resource.name} twice; list all its interfaces in one entry."
+            )
         names.add(resource.name)
         for interface in resource.interfaces:
             owner = owners.setdefault(interface, resource.name)
@@ -316,7 +318,9 @@ def _master(name: str, entry: Mapping[str, Any], resource: Resource | None) -> s
 def _refuse_unknown(what: str, entry: Mapping[str, Any], known: frozenset[str]) -> None:
     unknown = sorted(set(entry) - known)
     if unknown:
-        raise RailheadError(f"Cannot make {what}: it has {', '.join(unknown)}; the keys are {', '.join(sorted(known))}.")
+        raise RailheadError(
+            f"Cannot make {what}: it has {', '.join(unknown)}; the keys are {', '.join(sorted(known))}."
+        )
 
 
 def _names(resources: Iterable[Resource]) -> str:

@@ -48,10 +48,14 @@ def selected(hosts: dict[str, Any], model: str = "shared", **options: Any) -> di
     ("hosts", "resources"),
     [
         pytest.param({"a": host("rail0", "rail1")}, {"rail0": ["rail0"], "rail1": ["rail1"]}, id="named as rails"),
-        pytest.param({"a": host("rail1"), "b": host("rail0", "rail1")}, {"rail0": ["rail0"], "rail1": ["rail1"]}, id="a part"),
+        pytest.param(
+            {"a": host("rail1"), "b": host("rail0", "rail1")}, {"rail0": ["rail0"], "rail1": ["rail1"]}, id="a part"
+        ),
         pytest.param({"a": host("eth1", "eth2")}, {"rail0": ["eth1"], "rail1": ["eth2"]}, id="by PCI address"),
         pytest.param(
-            {"a": host("ens1f0", "ens2f0"), "b": host("enp5s0")}, {"rail0": ["enp5s0", "ens1f0"], "rail1": ["ens2f0"]}, id="union"
+            {"a": host("ens1f0", "ens2f0"), "b": host("enp5s0")},
+            {"rail0": ["enp5s0", "ens1f0"], "rail1": ["ens2f0"]},
+            id="union",
         ),
         pytest.param({"a": host("rail2", "rail10")}, {"rail2": ["rail2"], "rail10": ["rail10"]}, id="by number"),
         pytest.param({"a": host("eth1"), "b": {"devices": [], "ports": []}}, {"rail0": ["eth1"]}, id="one without"),
@@ -205,10 +209,10 @@ BOTH = [{"name": "two", "interfaces": ["eth1", "eth2"]}]
         (SHARED, "shared", {"networks": [{"name": "Net"}]}, "Cannot name a network 'Net'"),
         (SHARED, "shared", {"networks": [{"name": "net", "type": "sriov"}]}, "one model, and this one has macvlan and"),
         (SHARED, "exclusive", {"networks": [{"name": "net", "type": "macvlan"}]}, "this one has sriov and ovs"),
-        (SHARED, "shared", {"networks": [{"name": "net", "resource": "rail7"}]}, "no resource 'rail7'; use one of rail0"),
+        (SHARED, "shared", {"networks": [{"name": "net", "resource": "rail7"}]}, "no resource 'rail7'; use one"),
         (SHARED, "shared", {"networks": [{"name": "net"}]}, "no master, and no resource is named"),
         (SHARED, "shared", {"resources": BOTH, "networks": [{"name": "n", "resource": "two"}]}, "two is eth1, eth2"),
-        (SHARED, "exclusive", {"networks": [{"name": "net", "type": "sriov"}]}, "no resource is named; use one of rail0"),
+        (SHARED, "exclusive", {"networks": [{"name": "net", "type": "sriov"}]}, "no resource is named; use one"),
         (SHARED, "exclusive", {"networks": [{"name": "n", "type": "ovs", "resource": "rail0"}]}, "it has no bridge"),
         (SHARED, "shared", {"networks": [{"name": "net", "mastre": "x"}]}, "it has mastre; the keys are"),
         (SHARED, "shared", {"interval": 3}, "Cannot read the options of kubernetes_rdma"),
@@ -230,7 +234,10 @@ def test_bare_hosts_are_accepted_where_that_is_asked_for() -> None:
 def test_each_port_is_in_one_resource_and_the_order_of_hosts_does_not_matter(rails: dict[str, set[int]]) -> None:
     hosts = {name: host(*(f"rail{rail}" for rail in sorted(have))) for name, have in rails.items()}
     found = kubernetes_rdma(hosts, "shared", complete=False)
-    assert found == {**kubernetes_rdma(dict(reversed(hosts.items())), "shared", complete=False), "nodes": found["nodes"]}
+    assert found == {
+        **kubernetes_rdma(dict(reversed(hosts.items())), "shared", complete=False),
+        "nodes": found["nodes"],
+    }
     listed = [name for each in found["config"].get("configList", []) for name in each["selectors"]["ifNames"]]
     assert sorted(listed) == sorted({f"rail{rail}" for have in rails.values() for rail in have})
     for name, have in rails.items():
