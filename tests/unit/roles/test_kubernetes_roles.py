@@ -286,7 +286,9 @@ def test_images_of_a_registry_with_a_port_and_digests() -> None:
     cluster = documents(facts)["ClusterConfiguration"]
     assert cluster["imageRepository"] == cluster["dns"]["imageRepository"] == "10.0.2.2:5055"
     assert (cluster["dns"]["imageTag"], cluster["etcd"]["local"]["imageTag"]) == ("v1.13.1", "3.6.6-0")
-    rows = ["{} application/vnd.oci.image.manifest.v1+json {} 21.5".format(*image.split("@")) for image in images.values()]
+    rows = [
+        "{} application/vnd.oci.image.manifest.v1+json {} 21.5".format(*image.split("@")) for image in images.values()
+    ]
     pulled = {"__kubernetes_pulled": {"stdout_lines": ["REF TYPE DIGEST SIZE", *rows]}}
     assert render("kubernetes", "__kubernetes_moved_images", {**facts, **pulled}) == []
     pulled = {"__kubernetes_pulled": {"stdout_lines": rows[1:]}}
