@@ -276,6 +276,16 @@ def test_what_kubeadm_is_told_on_the_first_control_plane() -> None:
     assert told["KubeProxyConfiguration"]["mode"] == "nftables"
 
 
+def test_a_file_for_kubeadm_has_no_document_without_a_kind() -> None:
+    facts = node()
+    text = render(
+        "kubernetes", "documents.yaml.j2", {**facts, "documents": render("kubernetes", "__kubernetes_documents", facts)}
+    )
+    parts = text.split("\n---\n")
+    assert [("kind: " in part) for part in parts] == [True] * 4
+    assert not text.startswith("---")
+
+
 def test_images_of_a_registry_with_a_port_and_digests() -> None:
     images = {
         name: f"10.0.2.2:5055/{image.rpartition('/')[2]}@sha256:{'0' * 64}"
