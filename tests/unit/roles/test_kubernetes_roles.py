@@ -282,8 +282,7 @@ def test_a_file_for_kubeadm_has_no_document_without_a_kind() -> None:
         "kubernetes", "documents.yaml.j2", {**facts, "documents": render("kubernetes", "__kubernetes_documents", facts)}
     )
     parts = text.split("\n---\n")
-    assert [("kind: " in part) for part in parts] == [True] * 4
-    assert not text.startswith("---")
+    assert ["kind: " in part for part in parts] == [True] * 4
 
 
 def test_images_of_a_registry_with_a_port_and_digests() -> None:
@@ -370,11 +369,23 @@ def test_kubernetes_refuses(facts: dict[str, Any], word: str) -> None:
 
 def written(facts: dict[str, Any]) -> dict[str, str]:
     """The two files that the role leaves on a node."""
-    asked = {FILE: "{{ __kubernetes_documents }}", KUBELET_FILE: "{{ [__kubernetes_kubelet] }}"}
+    kubeadm = {"documents": "{{ __kubernetes_documents }}", "patches": "{{ __kubernetes_patches_hash }}"}
+    asked = {FILE: kubeadm, KUBELET_FILE: {"documents": "{{ [__kubernetes_kubelet] }}"}}
     return {
-        path: render("kubernetes", "documents.yaml.j2", {**facts, "documents": trust_as_template(documents)})
-        for path, documents in asked.items()
+        path: render(
+            "kubernetes",
+            "documents.yaml.j2",
+            {**facts, **{name: trust_as_template(text) for name, text in values.items()}},
+        )
+        for path, values in asked.items()
     }
+
+
+def test_other_patches_leave_the_settings_of_the_kubelet_alone() -> None:
+    before = written(node())
+    after = written(node(kubernetes_patches={"etcd+strategic.yaml": "spec: {}"}))
+    assert after[FILE] != before[FILE]
+    assert after[KUBELET_FILE] == before[KUBELET_FILE]
 
 
 def joined(release: str, **have: Any) -> dict[str, Any]:
