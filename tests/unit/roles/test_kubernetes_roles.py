@@ -340,6 +340,10 @@ def test_no_secret_is_in_what_stays_on_a_node() -> None:
     ("facts", "word"),
     [
         ({"kubernetes_version": "v1.35"}, "set kubernetes_version to a whole version"),
+        (
+            {"kubernetes_version": "v1.35", "have": {"joined": True, "packages": {"kubelet": "1.35.4-1.1"}}},
+            "set kubernetes_version to a whole version",
+        ),
         ({"kubernetes_packages": {**VERSIONS["packages"], "kubelet": "1.35.1-1.1"}}, "kubelet must be there"),
         ({"kubernetes_images": {"pause": "p:1"}}, "Cannot find images for coredns, etcd"),
         ({"kubernetes_images": {**VERSIONS["images"], "kube-proxy": "r/kube-proxy:v1.35.4"}}, "r/kube-proxy:v1.35.4"),
