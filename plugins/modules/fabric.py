@@ -311,8 +311,9 @@ options:
             type: str
   addresses:
     description:
-      - Addresses and static routes of network devices. For a device that is named here, its addresses (but those that
-        are link-local) and its static routes are exactly these.
+      - Addresses and static routes of network devices. For a device that is named here, its addresses and its static
+        routes are exactly these. Left alone are addresses that are link-local, that DHCP or router advertisements
+        gave, and that a program has marked with its protocol, as keepalived does with virtual ones on Linux 5.18.
     type: list
     elements: dict
     suboptions:

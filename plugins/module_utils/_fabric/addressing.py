@@ -23,7 +23,7 @@ _METRIC_6 = 1024
 class Addressing:
     """C(addresses) have prefix lengths, those of the link itself are left out. C(routes) are the static ones.
 
-    C(leased) are addresses that DHCP or router advertisements gave, and would give again.
+    C(leased) are addresses that DHCP, router advertisements or another program gave, and would give again.
     """
 
     addresses: tuple[str, ...] = ()
@@ -47,8 +47,13 @@ def _addresses(link: Mapping[str, Any], leased: bool) -> tuple[str, ...]:
     return tuple(
         f"{entry['local']}/{entry['prefixlen']}"
         for entry in link.get("addr_info", ())
-        if entry.get("scope") != "link" and "local" in entry and bool(entry.get("dynamic")) == leased
+        if entry.get("scope") != "link" and "local" in entry and _is_leased(entry) == leased
     )
+
+
+def _is_leased(entry: Mapping[str, Any]) -> bool:
+    """A protocol is the mark of a program, such as keepalived's for virtual addresses (ip-address(8), Linux 5.18)."""
+    return bool(entry.get("dynamic") or entry.get("protocol"))
 
 
 def parse_routes(addressing: Addressing, netdev: str, shown: Iterable[Mapping[str, Any]]) -> Addressing:

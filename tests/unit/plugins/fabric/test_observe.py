@@ -253,8 +253,9 @@ def test_an_address_of_two_ports_is_no_name() -> None:
 def test_addresses_and_routes() -> None:
     given = {"family": "inet", "local": "198.51.100.1", "prefixlen": 24, "scope": "global"}
     leased = {**given, "local": "198.51.100.77", "dynamic": True}
+    virtual = {**given, "local": "198.51.100.100", "prefixlen": 32, "protocol": "keepalived"}
     own = {"family": "inet6", "local": "fe80::1", "prefixlen": 64, "scope": "link"}
-    shown = ip(link("br0", addr_info=[given, leased, own]), link("lo"))
+    shown = ip(link("br0", addr_info=[given, leased, virtual, own]), link("lo"))
     runs = [
         shown,
         *routes(
@@ -274,7 +275,7 @@ def test_addresses_and_routes() -> None:
             Route("203.0.113.0/25", "", 7),
             Route("::/0", "fe80::9", 1024),
         ),
-        ("198.51.100.77/24",),
+        ("198.51.100.77/24", "198.51.100.100/32"),
     )
 
 
