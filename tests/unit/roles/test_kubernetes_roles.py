@@ -492,6 +492,28 @@ def test_an_endpoint_that_should_answer_is_tried(
 
 
 @pytest.mark.parametrize(
+    ("members", "first", "exists"), [((), "a", False), (("a", "d", "e"), "a", True), (("d", "e"), "d", True)]
+)
+def test_the_first_control_plane_joins_the_others_when_it_comes_back(
+    members: tuple[str, ...], first: str, exists: bool
+) -> None:
+    facts = node("a", ("a", "d", "e"), kubernetes_virtual_ip="198.51.100.9")
+    for host in members:
+        facts["hostvars"][host] = {**facts["hostvars"][host], "__kubernetes_node": joined("1.35.4")}
+    assert render("kubernetes", "__kubernetes_first", facts) == first
+    assert render("kubernetes", "__kubernetes_is_first", facts) is (first == "a")
+    assert render("kubernetes", "__kubernetes_exists", facts) is exists
+
+
+def test_a_run_that_has_not_looked_at_all_control_planes_makes_no_cluster() -> None:
+    facts = node("a", ("a", "d", "e"), kubernetes_virtual_ip="198.51.100.9")
+    assert render("kubernetes", "__kubernetes_failures", facts) == []
+    facts["hostvars"] |= {"d": {}, "e": {}}
+    (message,) = render("kubernetes", "__kubernetes_failures", facts)
+    assert "has not looked at d, e of the group kubernetes_control_plane" in message
+
+
+@pytest.mark.parametrize(
     ("interface", "found"), [("", "10.0.2.15"), ("ens5", "198.51.100.11"), ("ens9", "")]
 )  # fmt: skip
 def test_the_address_of_a_node(interface: str, found: str) -> None:
@@ -555,6 +577,23 @@ def test_kubeadm_comes_before_the_others_in_an_upgrade() -> None:
     pinned = {row["name"]: row["version"] for row in render("kubernetes", "__kubernetes_pinned_kubeadm", facts)}
     assert pinned["kubeadm"] == VERSIONS["packages"]["kubeadm"]
     assert pinned["kubelet"] == "1.35.1-1.1"
+
+
+def test_pods_are_let_in_again_after_an_upgrade_that_was_broken_off() -> None:
+    upgrade = "/etc/kubernetes/railhead-upgrade.yaml"
+    for content, begun in ((None, False), ("kind: UpgradeConfiguration", True)):
+        facts = node(have=joined("1.35.4", files={FILE: None, KUBELET_FILE: None, upgrade: content}))
+        assert render("kubernetes", "__kubernetes_upgrade_begun", facts) is begun
+
+
+def test_what_kubeadm_is_told_for_an_upgrade() -> None:
+    facts = node(
+        kubernetes_patches={"etcd+strategic.yaml": "spec: {}"}, kubernetes_upgrade_ignore_preflight_errors=["CreateJob"]
+    )
+    upgrade = render("kubernetes", "__kubernetes_upgrade", facts)
+    both = {"ignorePreflightErrors": ["CreateJob"], "patches": {"directory": "/etc/kubernetes/railhead-patches"}}
+    assert upgrade["apply"] == {"kubernetesVersion": "v" + VERSIONS["kubernetes"], "forceUpgrade": True, **both}
+    assert upgrade["node"] == both
 
 
 def test_the_version_file_fits_together() -> None:
