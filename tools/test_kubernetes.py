@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make test-kubernetes`: two machines become a cluster whose pods exchange RDMA, are rebooted and upgraded.
 
-Programs, packages and images are built first, which takes long the first time. The lab and its registry are ended in
-any case. Writes build/kubernetes/summary.json and a log for each run.
+In the case control-planes three machines are control planes behind one address instead: one fails, one leaves and comes
+back. Programs, packages and images are built first, which takes long the first time. The lab and its registry are ended
+in any case. Writes build/kubernetes/summary.json and a log for each run.
 
-    test_kubernetes.py [--keep]
+    test_kubernetes.py [--keep] [--case control-planes]
 """
 
 from __future__ import annotations
@@ -27,13 +28,22 @@ LAB = os.environ.get("RAILHEAD_KUBERNETES_LAB", "kubernetes")
 #: The release that the cluster is made with, and the one it is upgraded to.
 RELEASES = ("1.35.1", "1.35.4")
 #: Soft-RoCE in namespaces of pods needs Linux 7; a control plane needs memory.
-MACHINES = ("--image", "debian13-backports", "--nodes", "2", "--memory", "3072", "--cpus", "2")
+MACHINES = ("--image", "debian13-backports", "--memory", "3072", "--cpus", "2", "--nodes")
+#: What makes each machine a control plane behind an address that keepalived moves.
+CONTROL_PLANES = {
+    "kubernetes_control_plane_group": "lab",
+    "kubernetes_workers_group": "nobody",
+    "kubernetes_virtual_ip": "198.51.100.100",
+    "kubernetes_rdma_model": "",
+    "kubernetes_gpu_provider": "none",
+}
 
 
 class Scene:
     """The lab, what is served to it, and what was seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: dict[str, Any] | None = None) -> None:
+        self.variables = variables or {}
         self.runs = Runs(OUT, [ROOT / "inventories" / "lab" / "lab", SCENE / "inventory"])
         self.seconds: dict[str, float] = {}
 
@@ -51,7 +61,8 @@ class Scene:
         """One run, with the versions of a release."""
         path = playbook if playbook.startswith("railhead.") else str(SCENE / f"{playbook}.yml")
         with self.phase(name):
-            return self.runs.play(path, name, kubernetes_versions_file=str(OUT / "site" / f"versions-{release}.yml"))
+            versions = str(OUT / "site" / f"versions-{release}.yml")
+            return self.runs.play(path, name, kubernetes_versions_file=versions, **self.variables)
 
     def unchanged(self, playbook: str, name: str, release: str = RELEASES[0]) -> None:
         """One run that must not change anything."""
@@ -76,16 +87,23 @@ def served() -> Iterator[None]:
             server.terminate()
 
 
-def run(scene: Scene) -> None:
+@contextlib.contextmanager
+def bare(scene: Scene, nodes: int, releases: tuple[str, ...]) -> Iterator[None]:
+    """Machines with the site playbook applied, and registry and packages beside them."""
     with scene.phase("build"):
-        releases = [word for release in RELEASES for word in ("--release", release)]
-        lab("kubernetes", "build", "--out", str(OUT / "site"), *releases)
+        lab("kubernetes", "build", "--out", str(OUT / "site"), *(f"--release={release}" for release in releases))
     with served():
         with scene.phase("machines"):
-            lab("up", "--name", LAB, *MACHINES)
+            lab("up", "--name", LAB, *MACHINES, str(nodes))
             lab("reset", "--name", LAB)
         scene.play("prepare", "prepare")
         scene.play("railhead.cluster.site", "site")
+        yield
+
+
+def pods(scene: Scene) -> None:
+    """A control plane and a worker, and pods that exchange RDMA."""
+    with bare(scene, 2, RELEASES):
         scene.play("bare", "bare")
         scene.play("railhead.cluster.kubernetes", "kubernetes")
         scene.play("verify", "verify")
@@ -98,6 +116,21 @@ def run(scene: Scene) -> None:
         scene.play("upgrade", "upgrade", RELEASES[1])
         scene.play("verify", "verify-after-upgrade", RELEASES[1])
         scene.unchanged("converge", "after-upgrade", RELEASES[1])
+        scene.play("reset", "reset", RELEASES[1])
+
+
+def control_planes(scene: Scene) -> None:
+    """Three control planes behind one address."""
+    with bare(scene, 3, RELEASES[:1]):
+        scene.play("railhead.cluster.kubernetes", "control-planes")
+        scene.unchanged("converge", "control-planes-again")
+        scene.play("failover", "failover")
+        scene.play("renew", "renew")
+        scene.play("return", "return")
+        scene.play("failover", "failover-after-return")
+
+
+CASES = {"pods": pods, "control-planes": control_planes}
 
 
 def summary(scene: Scene, trouble: str) -> dict[str, Any]:
@@ -115,13 +148,14 @@ def summary(scene: Scene, trouble: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="leave the machines running")
+    parser.add_argument("--case", choices=CASES, default="pods", help="%(default)s unless said")
     options = parser.parse_args()
     os.environ["RAILHEAD_LAB_NAME"] = LAB
-    scene, trouble = Scene(), ""
+    scene, trouble = Scene(CONTROL_PLANES if options.case == "control-planes" else {}), ""
     for old in OUT.glob("seen-*.json"):
         old.unlink()
     try:
-        run(scene)
+        CASES[options.case](scene)
     except (ScenarioError, subprocess.CalledProcessError) as error:
         trouble = str(error)
     finally:
