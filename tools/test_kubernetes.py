@@ -29,8 +29,12 @@ LAB = os.environ.get("RAILHEAD_KUBERNETES_LAB", "kubernetes")
 RELEASES = ("1.35.1", "1.35.4")
 #: Soft-RoCE in namespaces of pods needs Linux 7; a control plane needs memory.
 MACHINES = ("--image", "debian13-backports", "--memory", "3072", "--cpus", "2", "--nodes")
+#: One of the controllers leads, with a lease that one of a slow machine keeps.
+LEADING = {"leader-elect-lease-duration": "3m", "leader-elect-renew-deadline": "2m", "leader-elect-retry-period": "20s"}
 #: What makes each machine a control plane behind an address that keepalived moves.
 CONTROL_PLANES = {
+    "kubernetes_controller_manager_extra_args": LEADING,
+    "kubernetes_scheduler_extra_args": LEADING,
     "kubernetes_control_plane_group": "lab",
     "kubernetes_workers_group": "nobody",
     "kubernetes_virtual_ip": "198.51.100.100",
