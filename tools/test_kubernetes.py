@@ -127,11 +127,11 @@ def control_planes(scene: Scene) -> None:
     """Three control planes behind one address."""
     with bare(scene, 3, RELEASES[:1]):
         scene.play("railhead.cluster.kubernetes", "control-planes")
-        scene.unchanged("converge", "control-planes-again")
         scene.play("failover", "failover")
-        scene.play("renew", "renew")
         scene.play("return", "return")
         scene.play("failover", "failover-after-return")
+        scene.unchanged("converge", "control-planes-again")
+        scene.play("renew", "renew")
 
 
 CASES = {"pods": pods, "control-planes": control_planes}
