@@ -28,7 +28,7 @@ LAB = os.environ.get("RAILHEAD_KUBERNETES_LAB", "kubernetes")
 #: The release that the cluster is made with, and the one it is upgraded to.
 RELEASES = ("1.35.1", "1.35.4")
 #: Soft-RoCE in namespaces of pods needs Linux 7; a control plane needs memory.
-MACHINES = ("--image", "debian13-backports", "--memory", "3072", "--cpus", "2", "--nodes")
+MACHINES = ("--image", "debian13-backports", "--memory", "3072", "--cpus", "2")
 #: One of the controllers leads, with a lease that one of a slow machine keeps.
 LEADING = {"leader-elect-lease-duration": "3m", "leader-elect-renew-deadline": "2m", "leader-elect-retry-period": "20s"}
 #: What makes each machine a control plane behind an address that keepalived moves.
@@ -92,13 +92,13 @@ def served() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def bare(scene: Scene, nodes: int, releases: tuple[str, ...]) -> Iterator[None]:
+def bare(scene: Scene, releases: tuple[str, ...], *machines: str) -> Iterator[None]:
     """Machines with the site playbook applied, and registry and packages beside them."""
     with scene.phase("build"):
         lab("kubernetes", "build", "--out", str(OUT / "site"), *(f"--release={release}" for release in releases))
     with served():
         with scene.phase("machines"):
-            lab("up", "--name", LAB, *MACHINES, str(nodes))
+            lab("up", "--name", LAB, *MACHINES, *machines)
             lab("reset", "--name", LAB)
         scene.play("prepare", "prepare")
         scene.play("railhead.cluster.site", "site")
@@ -107,7 +107,7 @@ def bare(scene: Scene, nodes: int, releases: tuple[str, ...]) -> Iterator[None]:
 
 def pods(scene: Scene) -> None:
     """A control plane and a worker, and pods that exchange RDMA."""
-    with bare(scene, 2, RELEASES):
+    with bare(scene, RELEASES, "--nodes", "2"):
         scene.play("bare", "bare")
         scene.play("railhead.cluster.kubernetes", "kubernetes")
         scene.play("verify", "verify")
@@ -125,7 +125,7 @@ def pods(scene: Scene) -> None:
 
 def control_planes(scene: Scene) -> None:
     """Three control planes behind one address."""
-    with bare(scene, 3, RELEASES[:1]):
+    with bare(scene, RELEASES[:1], "--nodes", "3", "--hub"):
         scene.play("railhead.cluster.kubernetes", "control-planes")
         scene.play("failover", "failover")
         scene.play("return", "return")

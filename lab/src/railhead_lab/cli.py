@@ -61,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--memory", type=int, metavar="MIB", help=f"of each node; default: {wish.memory}")
     sub.add_argument("--cpus", type=int, metavar="N", help=f"of each node; default: {wish.cpus}")
     sub.add_argument("--ssh-port-base", type=int, metavar="PORT", help="node 1's SSH port; default: free ports")
+    hub = "all first ports in one network, all second ones in another, instead of cables between two nodes"
+    sub.add_argument("--hub", action="store_true", default=None, help=hub)
     add("down", _down, "End a lab and remove all of it; images stay.")
     sub = add("status", _status, "Show what is up.")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -167,7 +169,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _up(options: argparse.Namespace, home: Home, progress: Progress) -> int:
-    wish = labs.Wish(options.image, options.nodes, options.memory, options.cpus, options.ssh_port_base)
+    wish = labs.Wish(options.image, options.nodes, options.memory, options.cpus, options.ssh_port_base, options.hub)
     labs.up(home, options.name, wish, progress)
     print(describe(labs.status(home, options.name)))
     return 0

@@ -31,6 +31,7 @@ class Wish:
     memory: int | None = None
     cpus: int | None = None
     ssh_port_base: int | None = None
+    hub: bool | None = None
 
 
 DEFAULTS = Wish(image="debian13", nodes=2, memory=2048, cpus=2)
@@ -44,6 +45,7 @@ def differences(wish: Wish, state: LabState) -> list[str]:
         ("--memory", wish.memory, state.memory),
         ("--cpus", wish.cpus, state.cpus),
         ("--ssh-port-base", wish.ssh_port_base, state.nodes[0].ssh_port),
+        ("--hub", wish.hub, state.hub),
     ]
     return [f"{name} is {has}, not {want}" for name, want, has in pairs if want is not None and want != has]
 
@@ -104,6 +106,7 @@ def _create(place: Place, wish: Wish, progress: Progress, *, start: bool) -> Lab
         accel=chosen.kind,
         accel_reason=chosen.reason,
         nodes=tuple(NodeState(index, port) for index, port in enumerate(ports, start=1)),
+        hub=bool(wish.hub),
     )
     golden_nodes = golden.ensure(home, state.specs(), image, version, progress)
     state = state.with_netdevs([node.netdevs for node in golden_nodes])

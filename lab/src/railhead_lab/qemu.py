@@ -7,7 +7,7 @@ from pathlib import Path
 
 from railhead_lab.commands import run
 from railhead_lab.errors import LabError
-from railhead_lab.topology import Port, mgmt_mac, node_name
+from railhead_lab.topology import Hub, Port, mgmt_mac, node_name
 
 BINARY = "qemu-system-x86_64"
 
@@ -77,6 +77,8 @@ def kernel_command_line(spec: NodeSpec) -> str:
 
 def cable_netdev(port: Port, version: Version) -> str:
     """Return the -netdev of one end of a cable. The connecting end tries again every second, forever."""
+    if isinstance(port.cable, Hub):
+        return f"socket,id=port{port.number},mcast={port.cable.group}:{port.cable.udp_port},localaddr=127.0.0.1"
     base = f"stream,id=port{port.number},addr.type=unix,addr.path={port.cable.socket}"
     if port.cable.server:
         return f"{base},server=on"

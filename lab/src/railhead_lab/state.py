@@ -37,7 +37,10 @@ class NodeState:
 
 @dataclass(frozen=True)
 class LabState:
-    """A lab. `image_folder` is the built image it runs from; memory (MiB) and cpus are for each node."""
+    """A lab. `image_folder` is the built image it runs from; memory (MiB) and cpus are for each node.
+
+    With `hub` the ports of one number are in one network, by the UDP port with the number of the first SSH port.
+    """
 
     name: str
     image: str
@@ -48,6 +51,7 @@ class LabState:
     accel: str
     accel_reason: str
     nodes: tuple[NodeState, ...]
+    hub: bool = False
 
     def specs(self) -> list[NodeSpec]:
         """Return the specs of all nodes, in order."""
@@ -59,7 +63,7 @@ class LabState:
                 accel=self.accel,
                 image=Path(self.image_folder),
                 ssh_port=node.ssh_port,
-                ports=ports_of(node.index, len(self.nodes)),
+                ports=ports_of(node.index, len(self.nodes), self.nodes[0].ssh_port if self.hub else None),
                 label=f"railhead-lab-{self.name}-{node.name}",
                 boot_loader=node.boot_loader,
             )

@@ -2,7 +2,7 @@
 """Names, addresses, MACs and cables: everything that follows from a node's number.
 
 Node 1 is cabled to node 2, port by port; node 3 to node 4; and so on. The last node of an odd number
-has ports without a peer.
+has ports without a peer. In a lab with hubs all first ports are in one network, and all second ports in another.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,14 @@ class Cable:
 
 
 @dataclass(frozen=True)
+class Hub:
+    """What all ports of one number hang on: a multicast group and a UDP port on the host's loopback device."""
+
+    group: str
+    udp_port: int
+
+
+@dataclass(frozen=True)
 class Port:
     """A data port of a node."""
 
@@ -27,7 +35,7 @@ class Port:
     mac: str
     address: str
     prefix: int
-    cable: Cable
+    cable: Cable | Hub
     peer_host: str | None
     peer_address: str | None
 
@@ -52,15 +60,17 @@ def port_address(index: int, port: int) -> str:
     return f"198.51.100.{128 * (port - 1) + index}"
 
 
-def peer_of(index: int, nodes: int) -> int | None:
-    """Return the number of the node at the other end of the cables, or None."""
+def peer_of(index: int, nodes: int, hub: bool = False) -> int | None:
+    """Return the number of the node at the other end of the cables, or None. On a hub it is the next one."""
+    if hub:
+        return index % nodes + 1 if nodes > 1 else None
     peer = index + 1 if index % 2 else index - 1
     return peer if peer <= nodes else None
 
 
-def ports_of(index: int, nodes: int) -> tuple[Port, ...]:
-    """Return the data ports of node `index` in a lab of `nodes`."""
-    peer = peer_of(index, nodes)
+def ports_of(index: int, nodes: int, hub: int | None = None) -> tuple[Port, ...]:
+    """Return the data ports of node `index` in a lab of `nodes`; `hub` is the UDP port of its hubs, if it has them."""
+    peer = peer_of(index, nodes, hub is not None)
     odd = index if index % 2 else index - 1
     return tuple(
         Port(
@@ -68,7 +78,9 @@ def ports_of(index: int, nodes: int) -> tuple[Port, ...]:
             mac=port_mac(index, port),
             address=port_address(index, port),
             prefix=25,
-            cable=Cable(f"cable-{node_name(odd)}-{node_name(odd + 1)}-{port}.sock", server=bool(index % 2)),
+            cable=Cable(f"cable-{node_name(odd)}-{node_name(odd + 1)}-{port}.sock", server=bool(index % 2))
+            if hub is None
+            else Hub(f"239.255.0.{port}", hub),
             peer_host=None if peer is None else node_name(peer),
             peer_address=None if peer is None else port_address(peer, port),
         )

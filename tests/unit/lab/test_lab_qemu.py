@@ -5,6 +5,7 @@ import pytest
 
 from railhead_lab import qemu
 from railhead_lab.errors import LabError
+from railhead_lab.topology import ports_of
 
 
 def test_whole_command_line_of_a_serving_node(make_spec):
@@ -51,6 +52,12 @@ def test_the_connecting_end_tries_again_as_this_qemu_calls_it(make_spec, version
     argv = qemu.arguments(make_spec(2), qemu.Version(*version))
     cable = "stream,id=port1,addr.type=unix,addr.path=cable-node1-node2-1.sock,server=off"
     assert f"{cable},{option}" in argv
+
+
+def test_ports_on_a_hub_share_a_multicast_group(make_spec):
+    argv = qemu.arguments(make_spec(ports=ports_of(1, 3, 2201)), qemu.Version(10, 0, 2))
+    assert "socket,id=port1,mcast=239.255.0.1:2201,localaddr=127.0.0.1" in argv
+    assert "socket,id=port2,mcast=239.255.0.2:2201,localaddr=127.0.0.1" in argv
 
 
 def test_kvm_takes_the_host_cpu(make_spec):

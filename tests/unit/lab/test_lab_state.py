@@ -2,6 +2,7 @@
 """Records, inventory, selection and messages."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,14 @@ def test_some_nodes_boot_by_their_boot_loader():
     assert [spec.boot_loader for spec in changed.specs()] == [False, True]
     assert state.from_json(state.to_json(changed)) == changed
     assert changed.with_boot_loader(changed.nodes, False) == LAB
+
+
+def test_a_lab_with_hubs_stays_one():
+    hub = replace(LAB, hub=True)
+    assert state.from_json(state.to_json(hub)) == hub
+    assert {port.cable.udp_port for spec in hub.specs() for port in spec.ports} == {2201}
+    assert labs.differences(labs.Wish(hub=True), hub) == labs.differences(labs.Wish(), hub) == []
+    assert labs.differences(labs.Wish(hub=True), LAB) == ["--hub is False, not True"]
 
 
 def test_inventory_groups(place):

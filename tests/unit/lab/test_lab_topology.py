@@ -28,6 +28,19 @@ def test_each_cable_has_one_serving_end_and_at_most_one_other(nodes):
     assert sum(len(held) == 1 for held in ends.values()) == 2 * (nodes % 2)
 
 
+@pytest.mark.parametrize(("index", "nodes", "peer"), [(1, 3, 2), (3, 3, 1), (1, 1, None)])
+def test_on_a_hub_the_next_one_is_the_neighbour(index, nodes, peer):
+    assert topology.peer_of(index, nodes, hub=True) == peer
+
+
+def test_a_hub_has_all_ports_of_one_number():
+    ports = [port for index in (1, 2, 3) for port in topology.ports_of(index, 3, 2201)]
+    assert {(port.number, port.cable) for port in ports} == {
+        (1, topology.Hub("239.255.0.1", 2201)),
+        (2, topology.Hub("239.255.0.2", 2201)),
+    }
+
+
 def test_ports_of_a_node():
     first, second = topology.ports_of(2, 2)
     assert (first.address, first.prefix, first.mac) == ("198.51.100.2", 25, "52:54:00:bb:02:01")
