@@ -35,6 +35,8 @@ LEADING = {"leader-elect-lease-duration": "3m", "leader-elect-renew-deadline": "
 CONTROL_PLANES = {
     "kubernetes_controller_manager_extra_args": LEADING,
     "kubernetes_scheduler_extra_args": LEADING,
+    # A member that has just joined must be a voter within the two seconds that kubeadm gives a call.
+    "kubernetes_etcd_extra_args": {"heartbeat-interval": "250", "election-timeout": "5000"},
     "kubernetes_control_plane_group": "lab",
     "kubernetes_workers_group": "nobody",
     "kubernetes_virtual_ip": "198.51.100.100",
