@@ -48,8 +48,8 @@ CONTROL_PLANES = {
 class Scene:
     """The lab, what is served to it, and what was seen."""
 
-    def __init__(self, variables: dict[str, Any] | None = None) -> None:
-        self.variables = variables or {}
+    def __init__(self, variables: dict[str, Any]) -> None:
+        self.variables = variables
         self.runs = Runs(OUT, [ROOT / "inventories" / "lab" / "lab", SCENE / "inventory"])
         self.seconds: dict[str, float] = {}
 
@@ -136,7 +136,8 @@ def control_planes(scene: Scene) -> None:
         scene.play("renew", "renew")
 
 
-CASES = {"pods": pods, "control-planes": control_planes}
+#: What each case runs, and with which variables.
+CASES = {"pods": (pods, {}), "control-planes": (control_planes, CONTROL_PLANES)}
 
 
 def summary(scene: Scene, trouble: str) -> dict[str, Any]:
@@ -157,11 +158,12 @@ def main() -> int:
     parser.add_argument("--case", choices=CASES, default="pods", help="%(default)s unless said")
     options = parser.parse_args()
     os.environ["RAILHEAD_LAB_NAME"] = LAB
-    scene, trouble = Scene(CONTROL_PLANES if options.case == "control-planes" else {}), ""
+    steps, variables = CASES[options.case]
+    scene, trouble = Scene(variables), ""
     for old in OUT.glob("seen-*.json"):
         old.unlink()
     try:
-        CASES[options.case](scene)
+        steps(scene)
     except (ScenarioError, subprocess.CalledProcessError) as error:
         trouble = str(error)
     finally:
