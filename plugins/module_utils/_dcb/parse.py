@@ -49,13 +49,14 @@ def parse_batch(result: Result, netdevs: Sequence[str]) -> dict[str, PortState]:
 def is_stale(result: Result) -> bool:
     """Whether a batch has to be asked again, each request by itself.
 
-    With iproute2 6.1, every second request reads the kernel's acknowledgement of the one before it, and finds nothing.
-    So one of the two that every port with DCB answers is among them.
+    C(dcb) leaves the kernel's acknowledgement unread, so the next request reads it and finds nothing. One of the two
+    that every port with DCB answers is among those. Requests are numbered by the second they are made in: an
+    acknowledgement of the second before is a protocol error instead.
     """
-    complaints = _complaints(result.stderr)
     return any(
-        "Attribute not found" in text and OBJECTS[(line - 1) % len(OBJECTS)] in ("pfc", "ets")
-        for line, text in complaints.items()
+        "Protocol error" in text
+        or ("Attribute not found" in text and OBJECTS[(line - 1) % len(OBJECTS)] in ("pfc", "ets"))
+        for line, text in _complaints(result.stderr).items()
     )
 
 

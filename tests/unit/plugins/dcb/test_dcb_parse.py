@@ -152,8 +152,19 @@ def test_mlnx_qos_without_dcb() -> None:
         mlnx("5.8-no-ets.txt")
 
 
-def test_a_batch_that_reads_stale_answers_is_asked_again_one_by_one() -> None:
-    """As dcb 6.1 answered on Linux 6.1: the second and fourth request read the acknowledgements of those before."""
+@pytest.mark.parametrize(
+    ("second", "dcbx"),
+    [
+        pytest.param("Attribute not found: Success", "", id="in-one-second"),
+        pytest.param(
+            "Attribute read: Protocol error",
+            "Attribute not found: Success\nCommand failed -:5\n",
+            id="over-two-seconds",
+        ),
+    ],
+)
+def test_a_batch_that_reads_stale_answers_is_asked_again_one_by_one(second: str, dcbx: str) -> None:
+    """As dcb 6.1 and 6.15 answered: the second and fourth request read the acknowledgements of those before."""
     pfc = '{"pfc_cap":8,"macsec_bypass":false,"delay":0,"prio_pfc":[false,false,false,true,false,false,false,false]}\n'
     ets = {"ets_cap": 8, "tc_bw": [0] * 8, "tc_tsa": ["vendor"] * 8, "prio_tc": [0] * 8}
     stale = "Attribute not found: Success\n"
@@ -164,8 +175,8 @@ def test_a_batch_that_reads_stale_answers_is_asked_again_one_by_one() -> None:
             "argv": [*shown, "-f", "-b", "-"],
             "stdin": requests_for(["enp2s0"]),
             "rc": 1,
-            "stdout": f'{pfc},{{}},{{"cee":true,"ieee":true}}\n',
-            "stderr": f"{stale}Command failed -:2\n{stale}Command failed -:4\n{unknown}Command failed -:6\n",
+            "stdout": f"{pfc},{{}}\n" if dcbx else f'{pfc},{{}},{{"cee":true,"ieee":true}}\n',
+            "stderr": f"{second}\nCommand failed -:2\n{stale}Command failed -:4\n{dcbx}{unknown}Command failed -:6\n",
         },
         {"argv": [*shown, "pfc", "show", "dev", "enp2s0"], "stdout": pfc},
         {"argv": [*shown, "ets", "show", "dev", "enp2s0"], "stdout": json.dumps(ets)},
