@@ -16,6 +16,8 @@ from ansible_collections.railhead.cluster.plugins.module_utils._dcb.state import
 
 #: What is asked of each port, in this order. Buffers came with 5.11, apptrust with 6.2.
 OBJECTS = ("pfc", "ets", "app", "buffer", "dcbx", "apptrust")
+#: Complaints that mean that there is no such thing: for a driver, for the tool, for the host.
+_ABSENT = ("Attribute not found", "Operation not supported", "is unknown", "No such device")
 
 
 def requests_for(netdevs: Sequence[str]) -> str:
@@ -30,6 +32,10 @@ def parse_batch(result: Result, netdevs: Sequence[str]) -> dict[str, PortState]:
     """
     complaints = _complaints(result.stderr)
     asked = [(netdev, what) for netdev in netdevs for what in OBJECTS]
+    for line, text in complaints.items():
+        if not any(absent in text for absent in _ABSENT):
+            netdev, what = asked[line - 1]
+            raise CommandError(f"Cannot read DCB: 'dcb {what} show dev {netdev}' failed: {text}.")
     try:
         objects = json.loads(f"[{result.stdout}]")
     except ValueError as error:

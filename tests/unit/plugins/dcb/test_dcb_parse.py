@@ -92,7 +92,7 @@ def test_ports_without_dcb(version: str) -> None:
 
 def test_several_priorities_for_one_dscp() -> None:
     app = '{"dscp_prio":[[26,3],[26,5],[48,6]]}'
-    failed = "".join(f"no\nCommand failed -:{line}\n" for line in (1, 2, 4, 5, 6))
+    failed = "".join(f"Operation not supported\nCommand failed -:{line}\n" for line in (1, 2, 4, 5, 6))
     assert parse_batch(Result(1, app, failed), ["a"])["a"].dscp_prio == {26: (3, 5), 48: (6,)}
 
 
@@ -150,6 +150,12 @@ def test_mlnx_qos_with_the_firmware_in_charge() -> None:
 def test_mlnx_qos_without_dcb() -> None:
     with pytest.raises(CommandError, match="it shows no PFC configuration: 'Buffers commands are not supported"):
         mlnx("5.8-no-ets.txt")
+
+
+def test_a_request_that_failed_is_no_lack_of_a_driver() -> None:
+    answer = Result(1, '{"prio_pfc":[]}', "Attribute read: No buffer space available\nCommand failed -:2\n")
+    with pytest.raises(CommandError, match="'dcb ets show dev a' failed: Attribute read: No buffer space available"):
+        parse_batch(answer, ["a"])
 
 
 @pytest.mark.parametrize(
