@@ -20,6 +20,7 @@ ROLES = ROOT / "roles"
 VERSIONS = yaml.safe_load((ROOT / "playbooks" / "vars" / "kubernetes-1.35.yml").read_text(encoding="utf-8"))[
     "kubernetes_versions"
 ]
+RELEASE = VERSIONS["kubernetes"]
 # `apt-cache policy containerd` of Debian 13, before it is installed, and of a host with containerd 2.
 DEBIAN = "containerd:\n  Installed: (none)\n  Candidate: 1.7.24~ds1-6+b4\n  Version table:\n"
 NEWER = "containerd.io:\n  Installed: 2.2.6-1~debian.13~trixie\n  Candidate: 2.2.9-1~debian.13~trixie\n"
@@ -341,12 +342,12 @@ def test_no_secret_is_in_what_stays_on_a_node() -> None:
     [
         ({"kubernetes_version": "v1.35"}, "set kubernetes_version to a whole version"),
         (
-            {"kubernetes_version": "v1.35", "have": {"joined": True, "packages": {"kubelet": "1.35.4-1.1"}}},
+            {"kubernetes_version": "v1.35", "have": {"joined": True, "packages": {"kubelet": f"{RELEASE}-1.1"}}},
             "set kubernetes_version to a whole version",
         ),
         ({"kubernetes_packages": {**VERSIONS["packages"], "kubelet": "1.35.1-1.1"}}, "kubelet must be there"),
         ({"kubernetes_images": {"pause": "p:1"}}, "Cannot find images for coredns, etcd"),
-        ({"kubernetes_images": {**VERSIONS["images"], "kube-proxy": "r/kube-proxy:v1.35.4"}}, "r/kube-proxy:v1.35.4"),
+        ({"kubernetes_images": {**VERSIONS["images"], "kube-proxy": f"r/kube-proxy:v{RELEASE}"}}, "r/kube-proxy:v"),
         ({"planes": ("a", "d"), "kubernetes_virtual_ip": "198.51.100.9"}, "Cannot run etcd on 2 hosts"),
         ({"planes": ("a", "d", "e")}, "kubernetes_virtual_ip to a free address"),
         ({"host": "z"}, "neither in the group"),
@@ -406,7 +407,7 @@ def joined(release: str, **have: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("running", "upgrading", "word"),
     [
-        ("1.35.4", False, None),
+        (RELEASE, False, None),
         ("1.35.1", True, None),
         ("1.34.9", True, None),
         ("1.35.1", False, "kubernetes_upgrade"),
@@ -421,12 +422,12 @@ def test_versions_go_up_by_one_minor_in_the_playbook_for_that(running: str, upgr
     assert [message for message in messages if word and word in message] == messages
     assert bool(messages) is (word is not None)
     facts["kubernetes_allow_upgrade"] = False
-    assert bool(render("kubernetes", "__kubernetes_failures", facts)) is (running != "1.35.4")
+    assert bool(render("kubernetes", "__kubernetes_failures", facts)) is (running != RELEASE)
 
 
 def existing(host: str = "a", **facts: Any) -> dict[str, Any]:
     """A node that was made with the defaults, and is now wanted with other variables."""
-    before = node(host, have=joined("1.35.4") if host == "a" else {**joined("1.35.4"), "api_server_version": None})
+    before = node(host, have=joined(RELEASE) if host == "a" else {**joined(RELEASE), "api_server_version": None})
     return node(host, have={**before["__kubernetes_node"], "files": written(before)}, **facts)
 
 
@@ -482,7 +483,7 @@ def test_other_settings_of_the_kubelet_want_no_drain() -> None:
 def test_an_endpoint_that_should_answer_is_tried(
     endpoint: str, planes: tuple[str, ...], there: bool, probe: bool
 ) -> None:
-    first = joined("1.35.4") if there else None
+    first = joined(RELEASE) if there else None
     facts = node("b", planes, first, kubernetes_control_plane_endpoint=endpoint)
     assert render("kubernetes", "__kubernetes_probe", facts) is probe
     facts["__kubernetes_endpoint_answer"] = {"msg": "Timeout when waiting"}
@@ -499,7 +500,7 @@ def test_the_first_control_plane_joins_the_others_when_it_comes_back(
 ) -> None:
     facts = node("a", ("a", "d", "e"), kubernetes_virtual_ip="198.51.100.9")
     for host in members:
-        facts["hostvars"][host] = {**facts["hostvars"][host], "__kubernetes_node": joined("1.35.4")}
+        facts["hostvars"][host] = {**facts["hostvars"][host], "__kubernetes_node": joined(RELEASE)}
     assert render("kubernetes", "__kubernetes_first", facts) == first
     assert render("kubernetes", "__kubernetes_is_first", facts) is (first == "a")
     assert render("kubernetes", "__kubernetes_exists", facts) is exists
@@ -560,7 +561,7 @@ def test_flannel_may_do_what_it_must_and_no_more() -> None:
 @pytest.mark.parametrize(("days", "renew"), [(10, True), (31, False), (-1, True)])
 def test_certificates_are_renewed_in_time(days: float, renew: bool) -> None:
     end = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
-    assert render("kubernetes", "__kubernetes_renew", node(have=joined("1.35.4", certificates_end=end))) is renew
+    assert render("kubernetes", "__kubernetes_renew", node(have=joined(RELEASE, certificates_end=end))) is renew
 
 
 def test_the_virtual_address_is_given_to_one_that_runs_an_api_server() -> None:
@@ -582,7 +583,7 @@ def test_kubeadm_comes_before_the_others_in_an_upgrade() -> None:
 def test_pods_are_let_in_again_after_an_upgrade_that_was_broken_off() -> None:
     upgrade = "/etc/kubernetes/railhead-upgrade.yaml"
     for content, begun in ((None, False), ("kind: UpgradeConfiguration", True)):
-        facts = node(have=joined("1.35.4", files={FILE: None, KUBELET_FILE: None, upgrade: content}))
+        facts = node(have=joined(RELEASE, files={FILE: None, KUBELET_FILE: None, upgrade: content}))
         assert render("kubernetes", "__kubernetes_upgrade_begun", facts) is begun
 
 

@@ -152,7 +152,7 @@ def test_a_link_goes_down_only_with_consent(monkeypatch: pytest.MonkeyPatch, cap
         "argv": ["dcb", "-j", "-s", "-f", "-b", "-"],
         "stdin": requests,
         "stdout": shown,
-        "stderr": "".join(f"no\nCommand failed -:{line}\n" for line in range(2, 7)),
+        "stderr": "".join(f"Operation not supported\nCommand failed -:{line}\n" for line in range(2, 7)),
     }
     document = json.dumps({"ports": ["eth0"], "pfc": [3]})
     host = ReplayHost([read], {FILE: document, **PORT})
