@@ -542,6 +542,36 @@ def render_json(template: str, facts: dict[str, Any]) -> Any:
     return json.loads(text) if isinstance(text, str) else text
 
 
+@pytest.mark.parametrize(
+    ("address", "left"),
+    [
+        ("198.51.100.3", ["7e0a07a39ff736d3"]),
+        ("198.51.100.1", ["f3642ac0a0e3b91b"]),
+        ("198.51.100", []),
+        ("198x51.100.1", []),
+        ("2001:db8::3", ["1d"]),
+        ("", []),
+    ],
+)
+def test_who_was_to_leave_etcd_is_found_by_the_address(address: str, left: list[str]) -> None:
+    """As etcdctl 3.6.6 printed it after a join that had failed; the last row was added."""
+    rows = """\
+873b8982acf321f, started, node2, https://198.51.100.2:2380, https://198.51.100.2:2379, false
+7e0a07a39ff736d3, unstarted, , https://198.51.100.3:2380, , true
+f3642ac0a0e3b91b, started, node1, https://198.51.100.1:2380, https://198.51.100.1:2379, false
+1d, started, node4, https://[2001:db8::3]:2380, https://[2001:db8::3]:2379, false
+"""
+    facts = {"__kubernetes_found_address": address, "__kubernetes_etcd_members": {"stdout_lines": rows.splitlines()}}
+    assert render("kubernetes", "__kubernetes_etcd_left", facts) == left
+
+
+def test_etcd_is_asked_in_the_pod_of_another_host() -> None:
+    facts = node("a", ("a", "d", "e"), __kubernetes_api_host="d")
+    assert "etcd-d" in render("kubernetes", "__kubernetes_etcdctl", facts)
+    facts["hostvars"]["d"] = {**facts["hostvars"]["d"], "kubernetes_node_name": "d.example.org"}
+    assert "etcd-d.example.org" in render("kubernetes", "__kubernetes_etcdctl", facts)
+
+
 def test_flannel_may_do_what_it_must_and_no_more() -> None:
     text = render("kubernetes", "flannel.yaml.j2", node())
     found = {document["kind"]: document for document in yaml.safe_load_all(text)}
