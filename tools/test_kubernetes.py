@@ -35,6 +35,7 @@ LEADING = {"leader-elect-lease-duration": "3m", "leader-elect-renew-deadline": "
 CONTROL_PLANES = {
     "kubernetes_controller_manager_extra_args": LEADING,
     "kubernetes_scheduler_extra_args": LEADING,
+    # A member of a slow machine that answers late is not gone.
     "kubernetes_etcd_extra_args": {"heartbeat-interval": "250", "election-timeout": "5000"},
     "kubernetes_control_plane_group": "lab",
     "kubernetes_workers_group": "nobody",
@@ -150,9 +151,9 @@ def control_planes(scene: Scene) -> None:
         scene.play("renew", "renew")
 
 
-#: The newer kubeadm asks etcd again before it says that a promotion failed, which the older one says after two seconds.
 CASES = {
     "pods": Case(pods, RELEASES, {}, "summary.json"),
+    # The newer kubeadm looks again before it says that a promotion in etcd failed; the older one waits two seconds.
     "control-planes": Case(control_planes, RELEASES[1:], CONTROL_PLANES, "summary-control-planes.json"),
 }
 

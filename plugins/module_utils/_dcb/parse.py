@@ -55,9 +55,9 @@ def parse_batch(result: Result, netdevs: Sequence[str]) -> dict[str, PortState]:
 def is_stale(result: Result) -> bool:
     """Whether a batch has to be asked again, each request by itself.
 
-    C(dcb) leaves the kernel's acknowledgement unread, so the next request reads it and finds nothing. One of the two
-    that every port with DCB answers is among those. Requests are numbered by the second they are made in: an
-    acknowledgement of the second before is a protocol error instead.
+    With iproute2 6.1, every second request reads the kernel's acknowledgement of the one before it, and finds nothing.
+    So one of the two that every port with DCB answers is among them. Requests are numbered by the second they are made
+    in: an acknowledgement of the second before is a protocol error instead.
     """
     return any(
         "Protocol error" in text

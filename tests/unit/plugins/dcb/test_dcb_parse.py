@@ -170,7 +170,10 @@ def test_a_request_that_failed_is_no_lack_of_a_driver() -> None:
     ],
 )
 def test_a_batch_that_reads_stale_answers_is_asked_again_one_by_one(second: str, dcbx: str) -> None:
-    """As dcb 6.1 and 6.15 answered: the second and fourth request read the acknowledgements of those before."""
+    """As dcb 6.1 answered on Linux 6.1: the second and fourth request read the acknowledgements of those before.
+
+    That over two seconds was composed from its source, not recorded.
+    """
     pfc = '{"pfc_cap":8,"macsec_bypass":false,"delay":0,"prio_pfc":[false,false,false,true,false,false,false,false]}\n'
     ets = {"ets_cap": 8, "tc_bw": [0] * 8, "tc_tsa": ["vendor"] * 8, "prio_tc": [0] * 8}
     stale = "Attribute not found: Success\n"
