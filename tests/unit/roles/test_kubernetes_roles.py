@@ -617,9 +617,15 @@ def test_pods_are_let_in_again_after_an_upgrade_that_was_broken_off() -> None:
         assert render("kubernetes", "__kubernetes_upgrade_begun", facts) is begun
 
 
+def test_checks_of_kubeadm_that_may_fail_are_given_to_it() -> None:
+    assert render("kubernetes", "__kubernetes_ignore", node()) == []
+    facts = node(kubernetes_ignore_preflight_errors=["NumCPU", "Mem"])
+    assert render("kubernetes", "__kubernetes_ignore", facts) == ["--ignore-preflight-errors=NumCPU,Mem"]
+
+
 def test_what_kubeadm_is_told_for_an_upgrade() -> None:
     facts = node(
-        kubernetes_patches={"etcd+strategic.yaml": "spec: {}"}, kubernetes_upgrade_ignore_preflight_errors=["CreateJob"]
+        kubernetes_patches={"etcd+strategic.yaml": "spec: {}"}, kubernetes_ignore_preflight_errors=["CreateJob"]
     )
     upgrade = render("kubernetes", "__kubernetes_upgrade", facts)
     both = {"ignorePreflightErrors": ["CreateJob"], "patches": {"directory": "/etc/kubernetes/railhead-patches"}}
