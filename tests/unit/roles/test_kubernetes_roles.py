@@ -600,7 +600,20 @@ def test_the_virtual_address_is_given_to_one_that_runs_an_api_server() -> None:
     assert "interface ens5\n" in text
     assert "priority 99\n" in text
     assert "198.51.100.9\n" in text
+    assert " https://198.51.100.11:6443/readyz" in text
     assert render("kubernetes", "__kubernetes_endpoint", facts) == "198.51.100.9:6443"
+    facts = node("d", __kubernetes_address="2001:db8::1")
+    assert render("kubernetes", "__kubernetes_readyz", facts) == "https://[2001:db8::1]:6443/readyz"
+
+
+def test_the_others_that_may_have_the_address_come_in_the_order_of_the_inventory() -> None:
+    planes = tuple("adefghijk")
+    facts = node("d", planes, kubernetes_virtual_ip="198.51.100.9")
+    for number, name in enumerate(planes):
+        facts["hostvars"][name]["__kubernetes_address"] = f"198.51.100.{20 + number}"
+    text = render("kubernetes", "keepalived.conf.j2", facts)
+    peers = text.partition("unicast_peer {")[2].partition("}")[0].split()
+    assert peers == [f"198.51.100.{20 + number}" for number in range(9) if number != 1]
 
 
 def test_kubeadm_comes_before_the_others_in_an_upgrade() -> None:
