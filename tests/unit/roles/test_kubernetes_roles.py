@@ -594,7 +594,7 @@ def test_certificates_are_renewed_in_time(days: float, renew: bool) -> None:
     assert render("kubernetes", "__kubernetes_renew", node(have=joined(RELEASE, certificates_end=end))) is renew
 
 
-def test_the_virtual_address_is_given_to_one_that_runs_an_api_server() -> None:
+def test_the_virtual_address_is_given_to_one_whose_api_server_is_ready() -> None:
     facts = node("d", ("a", "d", "e"), kubernetes_virtual_ip="198.51.100.9")
     text = render("kubernetes", "keepalived.conf.j2", facts)
     assert "interface ens5\n" in text
