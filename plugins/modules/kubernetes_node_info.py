@@ -50,11 +50,11 @@ joined:
   returned: success
   type: bool
   sample: true
-control_plane:
-  description: Whether an API server is to run on the host.
+api_server_endpoint:
+  description: Address and port of the API server that is to run on the host, V(null) without one.
   returned: success
-  type: bool
-  sample: true
+  type: str
+  sample: 198.51.100.11:6443
 api_server_version:
   description: Version of that API server, V(null) without one.
   returned: success

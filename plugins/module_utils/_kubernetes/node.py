@@ -26,7 +26,7 @@ def read_node(host: Host, files: Sequence[str], modules: Sequence[str], sysctls:
     addresses = addresses_from(host.read_json(["ip", "-j", "address", "show"]))
     return {
         "joined": host.read(f"{KUBERNETES}/kubelet.conf") is not None,
-        "control_plane": manifest is not None,
+        "api_server_endpoint": advertised(manifest or ""),
         "api_server_version": image_version(manifest or ""),
         "packages": packages_from(_dpkg(host)),
         "policies": {kind: policy_of(host.read(f"{KUBELET}/{kind}_manager_state")) for kind in ("cpu", "memory")},
@@ -56,6 +56,12 @@ def packages_from(text: str) -> dict[str, str]:
     """Versions of the packages that are installed, from lines C(NAME STATUS VERSION)."""
     rows = [line.split() for line in text.splitlines()]
     return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
+
+
+def advertised(manifest: str) -> str | None:
+    """C(ADDRESS:PORT) of the API server, by what kubeadm notes on its static pod."""
+    found = re.search(r"(?m)^\s*kubeadm\.kubernetes\.io/kube-apiserver\.advertise-address\.endpoint:\s*(\S+)$", manifest)
+    return found.group(1).strip("'\"") if found else None
 
 
 def image_version(manifest: str) -> str | None:

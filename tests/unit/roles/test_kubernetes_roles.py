@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -186,7 +187,7 @@ def test_what_containerd_does_not_have_is_named(policy: str) -> None:
 
 NODE = {
     "joined": False,
-    "control_plane": False,
+    "api_server_endpoint": None,
     "api_server_version": None,
     "packages": {},
     "policies": {"cpu": None, "memory": None},
@@ -397,7 +398,7 @@ def joined(release: str, **have: Any) -> dict[str, Any]:
     return {
         **NODE,
         "joined": True,
-        "control_plane": True,
+        "api_server_endpoint": "198.51.100.11:6443",
         "api_server_version": release,
         "packages": {"kubelet": f"{release}-1.1", "kubeadm": f"{release}-1.1"},
         **have,
@@ -604,6 +605,21 @@ def test_the_virtual_address_is_given_to_one_whose_api_server_is_ready() -> None
     assert render("kubernetes", "__kubernetes_endpoint", facts) == "198.51.100.9:6443"
     facts = node("d", __kubernetes_address="2001:db8::1")
     assert render("kubernetes", "__kubernetes_readyz", facts) == "https://[2001:db8::1]:6443/readyz"
+
+
+def test_the_api_server_of_one_host_is_asked_and_not_an_address_that_may_move() -> None:
+    facts = node("d", ("a", "d"), kubernetes_virtual_ip="198.51.100.9", kubernetes_api_port=7443)
+    facts["hostvars"]["a"]["__kubernetes_address"] = "2001:db8::1"
+    assert render("kubernetes", "__kubernetes_api", facts) == "https://[2001:db8::1]:7443"
+    facts["hostvars"]["a"]["__kubernetes_address"] = "198.51.100.20"
+    assert render("kubernetes", "__kubernetes_api", facts) == "https://198.51.100.20:7443"
+    tasks = [
+        line
+        for path in sorted((ROLES / "kubernetes" / "tasks").glob("*.yml"))
+        for line in re.findall(r"kubernetes\.core\.\w+:\n((?: +\S.*\n)+)", path.read_text())
+    ]
+    assert len(tasks) > 5
+    assert [task for task in tasks if 'host: "{{ __kubernetes_api }}"' not in task] == []
 
 
 def test_the_others_that_may_have_the_address_come_in_the_order_of_the_inventory() -> None:
