@@ -33,14 +33,8 @@ class Machine:
         return self.file("serial.log")
 
     def pid(self) -> int | None:
-        """Return the process id, or None when the node is off. A pid used again by others does not count."""
-        try:
-            text = self.file("pid").read_text(encoding="ascii").split()
-        except FileNotFoundError:
-            return None
-        if len(text) != 2 or start_time(int(text[0])) != int(text[1]):
-            return None
-        return int(text[0])
+        """Return the process id, or None when the node is off."""
+        return noted_pid(self.file("pid"))
 
     def start(self, argv: Sequence[str]) -> None:
         """Start QEMU in the node's folder; return when it answers, with the machine running."""
@@ -57,7 +51,7 @@ class Machine:
                 stderr=stderr,
                 start_new_session=True,
             )
-        self.file("pid").write_text(f"{process.pid} {start_time(process.pid)}\n", encoding="ascii")
+        note_pid(self.file("pid"), process.pid)
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
@@ -114,6 +108,20 @@ class Machine:
             return
         if not self.wait_end(30):
             raise LabError(f"Cannot end {self.name}", f"process {pid} is still there 30 s after SIGKILL")
+
+
+def note_pid(path: Path, pid: int) -> None:
+    """Write a process id and when its process started, 0 for one that has ended already."""
+    path.write_text(f"{pid} {start_time(pid) or 0}\n", encoding="ascii")
+
+
+def noted_pid(path: Path) -> int | None:
+    """Return the process id of a file of note_pid, or None when it has ended. One used again by others does not count."""
+    try:
+        pid, started = path.read_text(encoding="ascii").split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return int(pid) if start_time(int(pid)) == int(started) else None
 
 
 def start_time(pid: int) -> int | None:

@@ -34,6 +34,12 @@ def test_a_machine_that_dies_at_start_is_told_with_its_words(tmp_path):
         assert words in str(caught.value)
 
 
+def test_a_machine_that_is_gone_before_its_start_time_was_read_is_told_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("railhead_lab.machine.start_time", lambda pid: None)
+    with pytest.raises(LabError, match="ended with status 3"):
+        Machine(tmp_path, "node1").start(["sh", "-c", "exit 3"])
+
+
 def test_kill_waits_for_the_end(tmp_path):
     machine = Machine(tmp_path, "node1")
     pid = os.fork()

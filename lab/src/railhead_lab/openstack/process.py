@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from railhead_lab.errors import LabError
-from railhead_lab.machine import start_time
+from railhead_lab.machine import note_pid, noted_pid
 from railhead_lab.openstack.services import Service, environ
 from railhead_lab.openstack.site import Site
 
@@ -44,12 +44,12 @@ def start(site: Site, service: Service) -> None:
                 f"{service.argv[0]} is not installed",
                 "run `lab/install-host-packages openstack`",
             ) from error
-    (site.run / f"{service.name}.pid").write_text(f"{process.pid} {start_time(process.pid)}\n", encoding="ascii")
+    note_pid(site.run / f"{service.name}.pid", process.pid)
 
 
 def running(site: Site) -> dict[str, int | None]:
     """Return the process id of every process that was started, or None where it has ended."""
-    return {path.stem: _alive(path) for path in sorted(site.run.glob("*.pid"))}
+    return {path.stem: noted_pid(path) for path in sorted(site.run.glob("*.pid"))}
 
 
 def wait(site: Site, services: Iterable[Service], seconds: float = READY_SECONDS) -> None:
@@ -58,7 +58,7 @@ def wait(site: Site, services: Iterable[Service], seconds: float = READY_SECONDS
     for service in services:
         while not answers(site, service):
             attempt = f"Cannot start {service.name}"
-            if _alive(site.run / f"{service.name}.pid") is None:
+            if noted_pid(site.run / f"{service.name}.pid") is None:
                 raise LabError(attempt, last_words(site, service.name, "it has ended"), f"look at {site.log}")
             if time.monotonic() > deadline:
                 raise LabError(attempt, last_words(site, service.name, "no answer in time"), f"look at {site.log}")
@@ -97,21 +97,13 @@ def stop(site: Site) -> None:
     """End everything at once: nothing of it is kept, so nothing is asked to end by itself."""
     files = sorted(site.run.glob("*.pid"))
     for path in files:
-        pid = _alive(path)
+        pid = noted_pid(path)
         if pid is not None:
             os.killpg(pid, signal.SIGKILL)
     deadline = time.monotonic() + _END_SECONDS
     for path in files:
-        while _alive(path) is not None:
+        while noted_pid(path) is not None:
             if time.monotonic() > deadline:
                 raise LabError(f"Cannot end {path.stem}", "it is still there 30 s after SIGKILL")
             time.sleep(0.05)
         path.unlink()
-
-
-def _alive(path: Path) -> int | None:
-    try:
-        pid, started = path.read_text(encoding="ascii").split()
-    except (FileNotFoundError, ValueError):
-        return None
-    return int(pid) if started == str(start_time(int(pid))) else None
