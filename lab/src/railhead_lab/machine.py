@@ -116,7 +116,7 @@ def note_pid(path: Path, pid: int) -> None:
 
 
 def noted_pid(path: Path) -> int | None:
-    """Return the process id of a file of note_pid, or None when it has ended. One used again by others does not count."""
+    """Return the process id of a file of note_pid, or None when it has ended. One used again does not count."""
     try:
         pid, started = path.read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):

@@ -60,7 +60,9 @@ def packages_from(text: str) -> dict[str, str]:
 
 def advertised(manifest: str) -> str | None:
     """C(ADDRESS:PORT) of the API server, by what kubeadm notes on its static pod."""
-    found = re.search(r"(?m)^\s*kubeadm\.kubernetes\.io/kube-apiserver\.advertise-address\.endpoint:\s*(\S+)$", manifest)
+    found = re.search(
+        r"(?m)^\s*kubeadm\.kubernetes\.io/kube-apiserver\.advertise-address\.endpoint:\s*(\S+)$", manifest
+    )
     return found.group(1).strip("'\"") if found else None
 
 

@@ -35,7 +35,7 @@ def test_a_machine_that_dies_at_start_is_told_with_its_words(tmp_path):
 
 
 def test_a_machine_that_is_gone_before_its_start_time_was_read_is_told_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("railhead_lab.machine.start_time", lambda pid: None)
+    monkeypatch.setattr("railhead_lab.machine.start_time", lambda _: None)
     with pytest.raises(LabError, match="ended with status 3"):
         Machine(tmp_path, "node1").start(["sh", "-c", "exit 3"])
 

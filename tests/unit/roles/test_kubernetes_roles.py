@@ -622,6 +622,24 @@ def test_the_api_server_of_one_host_is_asked_and_not_an_address_that_may_move() 
     assert [task for task in tasks if 'host: "{{ __kubernetes_api }}"' not in task] == []
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "host", "api"),
+    [([None, "198.51.100.13:6443"], "e", "https://198.51.100.13:6443"), ([None], "", "https://"), ([], "", "https://")],
+)
+def test_who_leaves_the_cluster_is_taken_off_by_one_with_an_api_server(
+    endpoints: list[str | None], host: str, api: str
+) -> None:
+    tasks = DataLoader().load_from_file(str(ROLES / "kubernetes" / "tasks" / "reset.yml"), trusted_as_template=True)
+    (asked,) = [task["vars"] for task in tasks if "block" in task and "vars" in task]
+    others = [
+        {"item": name, "joined": True, "api_server_endpoint": endpoint}
+        for name, endpoint in zip("de", endpoints, strict=False)
+    ]
+    facts = {**node(), **asked, "__kubernetes_others": {"results": others}}
+    assert render("kubernetes", "__kubernetes_api_host", facts) == host
+    assert render("kubernetes", "__kubernetes_api", facts) == api
+
+
 def test_the_others_that_may_have_the_address_come_in_the_order_of_the_inventory() -> None:
     planes = tuple("adefghijk")
     facts = node("d", planes, kubernetes_virtual_ip="198.51.100.9")

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from railhead_lab.errors import LabError
 from railhead_lab.machine import note_pid, noted_pid
