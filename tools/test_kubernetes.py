@@ -2,10 +2,11 @@
 """`make test-kubernetes`: two machines become a cluster whose pods exchange RDMA, are rebooted and upgraded.
 
 In the case control-planes three machines are control planes behind one address instead: one fails, one leaves and comes
-back. Programs, packages and images are built first, which takes long the first time. The lab and its registry are ended
-in any case. Writes build/kubernetes/summary.json, for another case than pods summary-CASE.json, and a log for each run.
+back. In the case mpi a job of the MPI operator exchanges RDMA. Programs, packages and images are built first, which
+takes long the first time. The lab and its registry are ended in any case. Writes build/kubernetes/summary.json, for
+another case than pods summary-CASE.json, and a log for each run.
 
-    test_kubernetes.py [--keep] [--case control-planes]
+    test_kubernetes.py [--keep] [--case control-planes|mpi]
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ CONTROL_PLANES = {
     "kubernetes_rdma_model": "",
     "kubernetes_gpu_provider": "none",
 }
+#: What adds the operator, and leaves out what its job does not use.
+MPI = {"kubernetes_mpi_enabled": True, "kubernetes_gpu_provider": "none"}
 
 
 class Case(NamedTuple):
@@ -165,10 +168,19 @@ def control_planes(scene: Scene) -> None:
         scene.play("renew", "renew")
 
 
+def mpi(scene: Scene) -> None:
+    """A control plane and a worker, and a job of MPI whose ranks exchange RDMA."""
+    with bare(scene, "--nodes", "2"):
+        scene.play("railhead.cluster.kubernetes", "kubernetes")
+        scene.play("mpi", "mpi")
+        scene.unchanged("converge", "again")
+
+
 CASES = {
     "pods": Case(pods, RELEASES, {}, "summary.json"),
     # The newer kubeadm looks again before it says that a promotion in etcd failed; the older one waits two seconds.
     "control-planes": Case(control_planes, RELEASES[1:], CONTROL_PLANES, "summary-control-planes.json"),
+    "mpi": Case(mpi, RELEASES[1:], MPI, "summary-mpi.json"),
 }
 
 
