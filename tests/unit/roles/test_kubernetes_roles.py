@@ -162,11 +162,23 @@ def test_a_configuration_of_somebody_else_is_replaced_with_consent_only(config: 
             {"containerd_mirrors": [{"registry": "r", "endpoints": [{"url": "http://a", "capabilities": ["read"]}]}]},
             "with read",
         ),
+        ({"containerd_memlock": "unlimited"}, "locked memory to 'unlimited'"),
+        ({"containerd_nofile": "1024-524288"}, "open files to '1024-524288'"),
     ],
 )
 def test_containerd_refuses(facts: dict[str, Any], word: str) -> None:
     (message,) = render("containerd", "__containerd_failures", containerd(DEBIAN, **facts))
     assert word in message
+
+
+@pytest.mark.parametrize(
+    ("memlock", "nofile"), [("infinity", "1024:524288"), ("8G", 65536), ("64M:8G", "1024:infinity")]
+)
+def test_containers_have_limits_of_systemd(memlock: str, nofile: str | int) -> None:
+    facts = containerd(DEBIAN, containerd_memlock=memlock, containerd_nofile=nofile)
+    assert render("containerd", "__containerd_failures", facts) == []
+    lines = render("containerd", "limits.conf.j2", facts).splitlines()
+    assert lines[-3:] == ["[Service]", f"LimitMEMLOCK={memlock}", f"LimitNOFILE={nofile}"]
 
 
 @pytest.mark.parametrize("policy", [DEBIAN, NEWER])
