@@ -2,11 +2,12 @@
 """`make test-kubernetes`: two machines become a cluster whose pods exchange RDMA, are rebooted and upgraded.
 
 In the case control-planes three machines are control planes behind one address instead: one fails, one leaves and comes
-back. In the case mpi a job of the MPI operator exchanges RDMA. Programs, packages and images are built first, which
-takes long the first time. The lab and its registry are ended in any case. Writes build/kubernetes/summary.json, for
-another case than pods summary-CASE.json, and a log for each run.
+back. In the case mpi a job of the MPI operator exchanges RDMA. In the case exclusive the API server gets what pods need
+for virtual functions. Programs, packages and images are built first, which takes long the first time. The lab and its
+registry are ended in any case. Writes build/kubernetes/summary.json, for another case than pods summary-CASE.json, and
+a log for each run.
 
-    test_kubernetes.py [--keep] [--case control-planes|mpi]
+    test_kubernetes.py [--keep] [--case control-planes|mpi|exclusive]
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ CONTROL_PLANES = {
 }
 #: What adds the operator, and leaves out what its job does not use.
 MPI = {"kubernetes_mpi_enabled": True, "kubernetes_gpu_provider": "none"}
+#: What gives a port virtual functions, two unless a playbook says other, on hosts in the mode for them.
+EXCLUSIVE = {
+    "host_fabric_ports": [
+        {"port": "0000:01:00.0", "mtu": 9000},
+        {"port": "0000:02:00.0", "mtu": 9000, "count": "{{ lab_vfs | default(2) }}"},
+    ],
+    "rdma_isolation_netns_mode": "exclusive",
+    "lab_rdma_model": "",
+    "kubernetes_gpu_provider": "none",
+}
 
 
 class Case(NamedTuple):
@@ -176,11 +187,21 @@ def mpi(scene: Scene) -> None:
         scene.unchanged("converge", "again")
 
 
+def exclusive(scene: Scene) -> None:
+    """A control plane and a worker with virtual functions, and what the API server gets for them."""
+    with bare(scene, "--nodes", "2"):
+        scene.play("railhead.cluster.kubernetes", "kubernetes")
+        scene.play("exclusive", "exclusive")
+        scene.unchanged("exclusive", "exclusive-again")
+        scene.play("functions", "functions")
+
+
 CASES = {
     "pods": Case(pods, RELEASES, {}, "summary.json"),
     # The newer kubeadm looks again before it says that a promotion in etcd failed; the older one waits two seconds.
     "control-planes": Case(control_planes, RELEASES[1:], CONTROL_PLANES, "summary-control-planes.json"),
     "mpi": Case(mpi, RELEASES[1:], MPI, "summary-mpi.json"),
+    "exclusive": Case(exclusive, RELEASES[1:], EXCLUSIVE, "summary-exclusive.json"),
 }
 
 
