@@ -193,7 +193,7 @@ def exclusive(scene: Scene) -> None:
         scene.play("railhead.cluster.kubernetes", "kubernetes")
         scene.play("exclusive", "exclusive")
         scene.unchanged("exclusive", "exclusive-again")
-        scene.play("functions", "functions")
+        scene.play("virtual_functions", "virtual-functions")
 
 
 CASES = {
