@@ -158,6 +158,7 @@ def pods(scene: Scene) -> None:
         scene.unchanged("converge", "again")
         scene.play("refusals", "refusals")
         scene.play("others", "others")
+        scene.play("affinity", "affinity")
         scene.play("reboot", "reboot")
         scene.unchanged("converge", "after-reboot")
         scene.play("verify", "verify-after-reboot")

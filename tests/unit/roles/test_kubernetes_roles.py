@@ -224,6 +224,16 @@ NODE = {
 }
 FILE = "/etc/kubernetes/railhead-kubeadm.yaml"
 KUBELET_FILE = "/etc/kubernetes/railhead-kubelet.d/50-railhead.conf"
+BEGUN_FILE = "/etc/kubernetes/railhead-kubelet-begun"
+# With the 100Mi of the default threshold of evictions: what the NUMA nodes give is what the kubelet keeps.
+NUMA = {
+    "kubernetes_memory_manager_policy": "Static",
+    "kubernetes_system_reserved": {"memory": "1Gi"},
+    "kubernetes_reserved_memory": [
+        {"numaNode": 0, "limits": {"memory": "512Mi"}},
+        {"numaNode": 1, "limits": {"memory": "612Mi"}},
+    ],
+}
 
 
 def node(host: str = "a", planes: tuple[str, ...] = ("a",), first: Any = None, **facts: Any) -> dict[str, Any]:
@@ -375,6 +385,8 @@ def test_no_secret_is_in_what_stays_on_a_node() -> None:
         ({"have": {"ports": [22, 6443, 10250]}}, "10250, 6443"),
         ({"kubernetes_cpu_manager_policy": "static"}, "kubernetes_reserved_cpus"),
         ({"kubernetes_memory_manager_policy": "Static"}, "kubernetes_reserved_memory"),
+        ({**NUMA, "kubernetes_kube_reserved": {"memory": "1Mi"}}, "512Mi + 612Mi of them"),
+        ({**NUMA, "kubernetes_kubelet": {"evictionHard": {"nodefs.available": "10%"}}}, "1Gi + 0 + 0"),
         ({"kubernetes_timeouts": {"healthCheck": "1m"}}, "healthCheck"),
         ({"kubernetes_patches": {"apiserver.yaml": ""}}, "apiserver.yaml"),
         ({"kubernetes_control_plane_endpoint": "api.example"}, "HOST:PORT"),
@@ -383,6 +395,20 @@ def test_no_secret_is_in_what_stays_on_a_node() -> None:
 def test_kubernetes_refuses(facts: dict[str, Any], word: str) -> None:
     messages = render("kubernetes", "__kubernetes_failures", node(**facts))
     assert [message for message in messages if word in message], messages
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        NUMA,
+        {**NUMA, "kubernetes_kubelet": {"evictionHard": {"memory.available": "104857600"}}},
+        # Left to the kubelet.
+        {**NUMA, "kubernetes_kubelet": {"evictionHard": {"memory.available": "5%"}}},
+        {**NUMA, "kubernetes_memory_manager_policy": "None", "kubernetes_system_reserved": {}},
+    ],
+)
+def test_numa_nodes_may_give_what_the_kubelet_keeps(facts: dict[str, Any]) -> None:
+    assert render("kubernetes", "__kubernetes_failures", node(**facts)) == []
 
 
 def written(facts: dict[str, Any]) -> dict[str, str]:
@@ -449,7 +475,8 @@ def test_a_node_that_is_what_it_should_be_has_nothing_to_change(host: str) -> No
     facts = existing(host)
     for name in ("failures", "fixed_changes", "movable_changes", "stateful_changes"):
         assert render("kubernetes", f"__kubernetes_{name}", facts) == []
-    assert render("kubernetes", "__kubernetes_renew", facts) is False
+    for name in ("renew", "wants_drain", "kubelet_changes"):
+        assert render("kubernetes", f"__kubernetes_{name}", facts) is False
 
 
 @pytest.mark.parametrize(
@@ -480,6 +507,34 @@ def test_other_settings_of_the_kubelet_want_no_drain() -> None:
     assert render("kubernetes", "__kubernetes_failures", facts) == []
     kubelet = render("kubernetes", "__kubernetes_kubelet", facts)
     assert (kubelet["topologyManagerPolicy"], kubelet["maxPods"]) == ("single-numa-node", 50)
+    assert render("kubernetes", "__kubernetes_kubelet_changes", facts) is True
+
+
+@pytest.mark.parametrize("begun", ["drain", "restart"])
+def test_a_change_of_the_kubelet_that_was_broken_off_goes_on(begun: str) -> None:
+    facts = existing()
+    facts["__kubernetes_node"]["files"][BEGUN_FILE] = f"{begun}\n"
+    assert render("kubernetes", "__kubernetes_kubelet_changes", facts) is True
+    assert render("kubernetes", "__kubernetes_wants_drain", facts) is (begun == "drain")
+    messages = render("kubernetes", "__kubernetes_failures", facts)
+    assert [message for message in messages if "kubernetes_allow_drain" in message] == messages
+    assert len(messages) == (begun == "drain")
+
+
+def test_nodes_are_drained_one_after_the_other() -> None:
+    hosts = {name: {"__kubernetes_drains": drains} for name, drains in {"a": True, "b": False, "c": True}.items()}
+    play = {"ansible_play_hosts_all": ["a", "b", "c", "gone"], "hostvars": {**hosts, "gone": {}}}
+    for host, before in (("a", []), ("c", ["a"])):
+        facts = {**play, "inventory_hostname": host}
+        assert render("kubernetes", "__kubernetes_drained", facts) == ["a", "c"]
+        assert render("kubernetes", "__kubernetes_waits_for", facts) == before
+
+
+def test_the_kubelet_shares_out_anew_at_every_boot() -> None:
+    assert [line for line in render("kubernetes", "tmpfiles.conf.j2", {}).splitlines() if line[0] != "#"] == [
+        "r! /var/lib/kubelet/cpu_manager_state",
+        "r! /var/lib/kubelet/memory_manager_state",
+    ]
 
 
 @pytest.mark.parametrize(
