@@ -69,7 +69,7 @@ test-openstack: host-packages build $(collections)/.others ## provision and reim
 	@$(bin)/pytest tests/openstack
 	@PYTHONPATH=tests $(bin)/python tools/test_openstack.py $(if $(CASES),--cases '$(CASES)') $(if $(NODES),--nodes $(NODES))
 .PHONY: test-kubernetes
-test-kubernetes: host-packages build $(collections)/.others ## make a cluster of two machines whose pods exchange RDMA, reboot and upgrade it; CASE=control-planes: three control planes; CASE=mpi: a job of MPI; CASE=exclusive: virtual functions for pods, as far as it goes
+test-kubernetes: host-packages build $(collections)/.others ## make a cluster of two machines whose pods exchange RDMA, reboot and upgrade it; CASE=control-planes: three control planes; CASE=load-balancer: an endpoint of yours; CASE=mpi: a job of MPI; CASE=exclusive: virtual functions for pods, as far as it goes
 	@lab/install-host-packages kubernetes
 	@PYTHONPATH=tests $(bin)/python tools/test_kubernetes.py $(if $(KEEP),--keep) $(if $(CASE),--case $(CASE))
 $(collections)/.others: | .venv/.installed

@@ -2,12 +2,12 @@
 """`make test-kubernetes`: two machines become a cluster whose pods exchange RDMA, are rebooted and upgraded.
 
 In the case control-planes three machines are control planes behind one address instead: one fails, one leaves and comes
-back. In the case mpi a job of the MPI operator exchanges RDMA. In the case exclusive the API server gets what pods need
-for virtual functions. Programs, packages and images are built first, which takes long the first time. The lab and its
-registry are ended in any case. Writes build/kubernetes/summary.json, for another case than pods summary-CASE.json, and
-a log for each run.
+back. In the case load-balancer two machines know their cluster by the address of one. In the case mpi a job of the MPI
+operator exchanges RDMA. In the case exclusive the API server gets what pods need for virtual functions. Programs,
+packages and images are built first, which takes long the first time. The lab and its registry are ended in any case.
+Writes build/kubernetes/summary.json, for another case than pods summary-CASE.json, and a log for each run.
 
-    test_kubernetes.py [--keep] [--case control-planes|mpi|exclusive]
+    test_kubernetes.py [--keep] [--case control-planes|load-balancer|mpi|exclusive]
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ CONTROL_PLANES = {
     "kubernetes_workers_group": "nobody",
     "kubernetes_virtual_ip": "198.51.100.100",
     "kubernetes_rdma_model": "",
+    "kubernetes_gpu_provider": "none",
+}
+#: What has the nodes find the API server through the second of them, and leaves out what does not matter there.
+LOAD_BALANCER = {
+    "kubernetes_control_plane_endpoint": "198.51.100.2:7443",
+    "lab_rdma_model": "",
     "kubernetes_gpu_provider": "none",
 }
 #: What adds the operator, and leaves out what its job does not use.
@@ -180,6 +186,15 @@ def control_planes(scene: Scene) -> None:
         scene.play("renew", "renew")
 
 
+def load_balancer(scene: Scene) -> None:
+    """A control plane and a worker, with a load balancer between."""
+    with bare(scene, "--nodes", "2"):
+        scene.play("load_balancer", "load-balancer")
+        scene.play("railhead.cluster.kubernetes", "kubernetes")
+        scene.play("balanced", "balanced")
+        scene.unchanged("converge", "again")
+
+
 def mpi(scene: Scene) -> None:
     """A control plane and a worker, and a job of MPI whose ranks exchange RDMA."""
     with bare(scene, "--nodes", "2"):
@@ -201,6 +216,7 @@ CASES = {
     "pods": Case(pods, RELEASES, {}, "summary.json"),
     # The newer kubeadm looks again before it says that a promotion in etcd failed; the older one waits two seconds.
     "control-planes": Case(control_planes, RELEASES[1:], CONTROL_PLANES, "summary-control-planes.json"),
+    "load-balancer": Case(load_balancer, RELEASES[1:], LOAD_BALANCER, "summary-load-balancer.json"),
     "mpi": Case(mpi, RELEASES[1:], MPI, "summary-mpi.json"),
     "exclusive": Case(exclusive, RELEASES[1:], EXCLUSIVE, "summary-exclusive.json"),
 }

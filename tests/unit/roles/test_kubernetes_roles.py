@@ -554,10 +554,39 @@ def test_an_endpoint_that_should_answer_is_tried(
     first = joined(RELEASE) if there else None
     facts = node("b", planes, first, kubernetes_control_plane_endpoint=endpoint)
     assert render("kubernetes", "__kubernetes_probe", facts) is probe
-    facts["__kubernetes_endpoint_answer"] = {"msg": "Timeout when waiting"}
+    facts["__kubernetes_endpoint_answer"] = {"rc": 124, "stderr": "", "stderr_lines": []}
     assert bool(render("kubernetes", "__kubernetes_failures", facts)) is probe
-    facts["__kubernetes_endpoint_answer"] = {"state": "started"}
+    facts["__kubernetes_endpoint_answer"] = {"rc": 0}
     assert render("kubernetes", "__kubernetes_failures", facts) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "there", "why"),
+    [
+        ([], False, "6443, your load balancer: no answer within 10 s."),
+        (["h: connect: No route to host", "h: line 1: /dev/tcp/h/1: No route to host"], False, ": No route to host."),
+        (["h: line 1: h: Name or service not known", "h: line 1: /dev/tcp/h/1: Inv"], False, "Name or service not"),
+        (["h: connect: Connection refused", "h: line 1: /dev/tcp/h/1: Connection refused"], False, None),
+        (
+            ["h: connect: Connection refused", "h: line 1: /dev/tcp/h/1: Connection refused"],
+            True,
+            "Connection refused.",
+        ),
+    ],
+)
+def test_a_load_balancer_may_refuse_connections_before_there_is_a_cluster(
+    words: list[str], there: bool, why: str | None
+) -> None:
+    first = joined(RELEASE) if there else None
+    facts = node("b", ("a",), first, kubernetes_control_plane_endpoint="198.51.100.99:6443")
+    facts["__kubernetes_endpoint_answer"] = {
+        "rc": 1 if words else 124,
+        "stderr": "\n".join(words),
+        "stderr_lines": words,
+    }
+    messages = render("kubernetes", "__kubernetes_failures", facts)
+    assert len(messages) == (why is not None)
+    assert all(str(why) in message for message in messages), messages
 
 
 @pytest.mark.parametrize(
